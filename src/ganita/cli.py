@@ -1,0 +1,293 @@
+"""The verbs, in the order in which data goes. Thin: each calls one function of its room."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganita import __version__
+from ganita.errors import GanitaError, Interrupted
+from ganita.progress import Reporter
+from ganita.recipe import Recipe, documentation, load_recipe
+from ganita.runs import REPORT, STAGES, Run
+
+USER_ERROR, OUR_ERROR, STOPPED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 2 a mistake of the user's, 1 one of ours, 130 stopped by a signal."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.threads:  # before torch and its libraries count the cores
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(options.threads)
+    reporter = Reporter(quiet=options.quiet)
+    sys.exit(_guard(options, reporter))
+
+
+def _guard(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Turn what escapes a command into one clear line and an exit code."""
+    try:
+        options.command(options, reporter)
+        return 0
+    except GanitaError as error:
+        return _complain(str(error), USER_ERROR)
+    except Interrupted as stop:
+        print(f"\nstopped: {stop}\nto go on: {_again()}", file=sys.stderr)
+        return STOPPED
+    except KeyboardInterrupt:
+        print(f"\nstopped; to go on: {_again()}", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # `ganita answers RUN | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _complain(
+                f"the disk is full ({error.filename or 'no file named'}); free some space and start again: "
+                "finished stages and checkpoints are kept",
+                USER_ERROR,
+            )
+        return _report_crash(options)
+    except Exception:
+        return _report_crash(options)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"ganita: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _report_crash(options: argparse.Namespace) -> int:
+    text = traceback.format_exc()
+    if options.debug:
+        print(text, file=sys.stderr)
+        return OUR_ERROR
+    last = text.strip().splitlines()[-1]
+    return _complain(
+        f"this is our mistake, not yours: {last} (the whole story: the same command with --debug)", OUR_ERROR
+    )
+
+
+def _again() -> str:
+    return "ganita " + " ".join(_quoted(word) for word in sys.argv[1:])
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)
+
+
+def _recipe_and_run(options: argparse.Namespace) -> tuple[Recipe, Run]:
+    """Read the recipe that the command names: a TOML file, or a run folder that has one."""
+    target = Path(options.target)
+    if target.is_dir() and (target / "recipe.json").is_file():
+        if options.set:
+            raise GanitaError(f"{target} is a run: its recipe stands. Use --set with the TOML file it came from")
+        run = Run(target)
+        return run.recipe(), run
+    recipe = load_recipe(target, options.set)
+    if options.runs:
+        recipe = dataclasses.replace(recipe, runs=options.runs)
+    if options.name:
+        recipe = dataclasses.replace(recipe, name=options.name)
+    return recipe, Run(Path(recipe.runs) / recipe.name)
+
+
+def _run(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.pipeline import execute
+    from ganita.plan import make_plan
+    from ganita.report.page import write
+
+    recipe, run = _recipe_and_run(options)
+    reporter.say(f"{recipe.name}: {recipe.description or 'a run'} -> {run.root}", style="bold")
+    plan = make_plan(recipe, run, calibrate=not options.no_plan)
+    plan.show(reporter)
+    plan.require_fit()
+    execute(recipe, run, reporter)
+    write(run, reporter)
+    _closing(run, reporter)
+
+
+def _closing(run: Run, reporter: Reporter) -> None:
+    """End with what the run gave and what to do next."""
+    results = run.manifest("evaluate")["summary"].get("tasks", {})
+    for task, result in results.items():
+        strict = result["strict"]
+        reporter.say(
+            f"{task}: {100 * strict['accuracy']:.1f} % strict [{100 * strict['low']:.1f}, {100 * strict['high']:.1f}], "
+            f"{100 * result['flexible']['accuracy']:.1f} % flexible, n = {result['n']:,}",
+            style="bold",
+        )
+    reporter.say(f"report: {run.root / REPORT}")
+    reporter.say(f'ask it: ganita solve {run.root} "A box holds 12 pencils. How many pencils are in 4 boxes?"')
+
+
+def _plan(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.plan import make_plan
+
+    recipe, run = _recipe_and_run(options)
+    plan = make_plan(recipe, run, calibrate=not options.no_calibration)
+    reporter.say(f"{recipe.name} -> {run.root}", style="bold")
+    plan.show(reporter)
+    plan.require_fit()
+
+
+def _stage(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.pipeline import execute
+
+    recipe, run = _recipe_and_run(options)
+    execute(recipe, run, reporter, only=options.stage)
+
+
+def _list_sets(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.corpus.sets import registry
+
+    for name, entry in sorted(registry().items()):
+        reporter.say(f"{name:<28} {entry.kind:<8} {entry.use:<6} {entry.licence}")
+
+
+def _report(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.report.page import write
+
+    run = Run(Path(options.target))
+    run.recipe()
+    reporter.say(f"report: {write(run, reporter)}")
+
+
+def _solve(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.solve.solver import ask, load_solver
+
+    solver = load_solver(Path(options.target))
+    settings: dict[str, Any] = {
+        "form": options.form,
+        "temperature": options.temperature,
+        "seed": options.seed,
+        "max_new_tokens": options.max_new_tokens,
+        "calculator": not options.no_calculator,
+    }
+    ask(solver, options.question, reporter, **settings)
+
+
+def _answers(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.evaluate.answers import show
+
+    verdict = "wrong" if options.wrong else "right" if options.right else "all"
+    show(Run(Path(options.target)), options.task, verdict, options.limit, reporter)
+
+
+def _export(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.model.huggingface import export_run
+
+    out = export_run(Run(Path(options.target)), Path(options.out), dtype=options.dtype)
+    reporter.say(f"a Hugging Face folder: {out}")
+
+
+def _serve(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.serve.server import serve
+
+    serve(Path(options.target), host=options.host, port=options.port, api_key=os.environ.get("GANITA_API_KEY", ""))
+
+
+def _check(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.pipeline import check_run
+
+    run = Run(Path(options.target))
+    run.recipe()
+    check_run(run)
+    reporter.say(f"{run.root}: every file of every finished stage is what its manifest says")
+
+
+def _recipe(options: argparse.Namespace, reporter: Reporter) -> None:
+    for key, default, doc in documentation():
+        reporter.say(f"{key} = {default}\n    {doc}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    common.add_argument("--debug", action="store_true", help="show the traceback of a crash")
+    common.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads; default: all cores")
+    parser = argparse.ArgumentParser(prog="ganita", description="Small language models of mathematics, from nothing.")
+    parser.add_argument("--version", action="version", version=f"ganita {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def verb(name: str, command: Any, help_: str, parent: Any = verbs) -> argparse.ArgumentParser:
+        item: argparse.ArgumentParser = parent.add_parser(name, parents=[common], help=help_, description=help_)
+        item.set_defaults(command=command)
+        return item
+
+    def with_recipe(item: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        item.add_argument("target", metavar="RECIPE", help="a recipe (configs/*.toml) or a run folder")
+        item.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one recipe value")
+        item.add_argument("--runs", default="", help="folder that holds the run folders")
+        item.add_argument("--name", default="", help="name of the run folder")
+        return item
+
+    item = with_recipe(verb("run", _run, "the whole way: corpus to report, skipping what is done"))
+    item.add_argument("--no-plan", action="store_true", help="skip the calibration before the run")
+    item = with_recipe(verb("plan", _plan, "what would happen: sizes, work, memory, disk, time, cost"))
+    item.add_argument("--no-calibration", action="store_true", help="do not measure the speed of this machine")
+    _add_stage_verbs(verbs, verb, with_recipe)
+    _add_use_verbs(verb)
+    return parser
+
+
+def _add_stage_verbs(verbs: Any, verb: Any, with_recipe: Any) -> None:
+    """`ganita corpus build`, `ganita pretrain` ...: one stage alone, its inputs being done."""
+    about = {
+        "corpus": "documents: read, clean, hold out",
+        "tokenizer": "train the tokenizer",
+        "shards": "write token shards",
+        "pretrain": "train the decoder from nothing",
+        "finetune": "tune it on worked problems",
+        "evaluate": "run the benchmarks",
+    }
+    for name in STAGES:
+        if name in ("corpus", "tokenizer", "shards"):
+            group = verbs.add_parser(name, help=about[name]).add_subparsers(required=True, metavar="ACTION")
+            item = with_recipe(verb("build", _stage, about[name], group))
+            if name == "corpus":
+                verb("list", _list_sets, "the public sets known by name", group)
+        else:
+            item = with_recipe(verb(name, _stage, about[name]))
+        item.set_defaults(stage=name)
+
+
+def _add_use_verbs(verb: Any) -> None:
+    def with_run(item: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        item.add_argument("target", metavar="RUN", help="a run folder, e.g. runs/quick")
+        return item
+
+    with_run(verb("report", _report, "write the run's report.html"))
+    item = with_run(verb("solve", _solve, "ask a question; without one, a prompt to type into"))
+    item.add_argument("question", nargs="?", default="", help="a word problem")
+    item.add_argument("--form", default="equations", choices=("equations", "words"), help="form of the solution")
+    item.add_argument("--temperature", type=float, default=0.0, help="0: greedy")
+    item.add_argument("--seed", type=int, default=0, help="seed of the sampling")
+    item.add_argument("--max-new-tokens", type=int, default=256, help="longest solution, in tokens")
+    item.add_argument("--no-calculator", action="store_true", help="let the model do its own arithmetic")
+    item = with_run(verb("answers", _answers, "read the evaluated answers one by one"))
+    item.add_argument("--task", default="", help="benchmark; default: the first")
+    item.add_argument("--limit", type=int, default=20, help="how many to show; 0: all")
+    group = item.add_mutually_exclusive_group()
+    group.add_argument("--wrong", action="store_true", help="only wrong answers")
+    group.add_argument("--right", action="store_true", help="only right answers")
+    item = with_run(verb("export", _export, "write the model in a standard format"))
+    item.add_argument("--to", default="hf", choices=("hf",), help="hf: a Hugging Face folder")
+    item.add_argument("--out", required=True, help="folder to write; must not exist")
+    item.add_argument(
+        "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="type of the weights"
+    )
+    item = with_run(verb("serve", _serve, "an HTTP API and a page for the model (loopback unless told otherwise)"))
+    item.add_argument("--host", default="127.0.0.1", help="address to bind")
+    item.add_argument("--port", type=int, default=8000, help="port to bind")
+    with_run(verb("check", _check, "verify every file of a run against its checksums"))
+    verb("recipe", _recipe, "list every recipe key with its default and meaning")

@@ -1,0 +1,239 @@
+"""What a recipe would do, before anything runs: each derived number with its reason, and a refusal if it cannot fit.
+
+Time comes from a calibration of a few seconds: the real training step of the real shape on this machine.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganita.errors import GanitaError
+from ganita.pipeline import Step, decide
+from ganita.progress import Reporter
+from ganita.recipe import TRAIN_STAGES, Recipe, Train
+from ganita.runs import Run
+from ganita.storage import read_json
+
+_ADAM_BYTES = 16  # per parameter: float32 weight, gradient and AdamW's two moments
+_CHECKPOINT_BYTES = 12  # per parameter: weight and the two moments
+_ANSWER_TOKENS = 60  # a GSM8K solution in equation form, and its question's share of the work
+_DISK_MARGIN = 1.1
+# Other work of a run (reading, tokenizing, evaluating) beside training, when nothing better is known.
+_CORPUS_BYTES_PER_SECOND = 1.5e6
+
+
+@dataclass
+class Plan:
+    """The derived numbers of a recipe on this machine."""
+
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, what: str, value: str, reason: str) -> None:
+        """Note one derived number."""
+        self.rows.append((what, value, reason))
+
+    def show(self, reporter: Reporter) -> None:
+        """Print the plan as a table of what, value and reason."""
+        width = max(len(row[0]) for row in self.rows)
+        middle = max(len(row[1]) for row in self.rows)
+        for what, value, reason in self.rows:
+            reporter.say(f"  {what:<{width}}  {value:<{middle}}  {reason}".rstrip())
+
+    def require_fit(self) -> None:
+        """Raise `GanitaError` when the plan cannot fit this machine."""
+        if self.refusals:
+            raise GanitaError("this plan does not fit: " + "; ".join(self.refusals))
+
+
+def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
+    """Derive sizes, work, memory, disk, time and cost of a recipe; reads the run folder, writes nothing."""
+    from ganita import hardware
+    from ganita.model.config import num_parameters, resolve
+
+    plan = Plan(steps=decide(recipe, run))
+    vocabulary = _vocabulary(recipe, run)
+    config = resolve(recipe.model, vocabulary)
+    parameters = num_parameters(config)
+    plan.add("stages", _stages(plan.steps), "by fingerprint: " + _reasons(plan.steps))
+    plan.add(
+        "parameters",
+        _si(parameters),
+        f"{config.layers} layers, width {config.width}, hidden {config.hidden}, "
+        f"{config.heads}/{config.kv_heads} heads, vocabulary {vocabulary:,}, {'tied' if config.tied else 'untied'}",
+    )
+    pending = {step.stage.name for step in plan.steps if step.action not in ("skip", "restore")}
+    activations = 0.0
+    for name in TRAIN_STAGES:
+        train: Train = getattr(recipe, name)
+        if num_steps(train) and name in pending:
+            activations = max(activations, _plan_training(plan, name, train, recipe, config, parameters, calibrate))
+    _plan_other_time(plan, recipe, pending)
+    _plan_memory(plan, recipe, parameters, activations, hardware.memory_limit_bytes())
+    _plan_disk(plan, recipe, run, parameters)
+    _plan_cost(plan, recipe, hardware.num_cores())
+    return plan
+
+
+def num_steps(train: Train) -> int:
+    """Return the optimiser steps of a stage: as given, else its tokens / batch_tokens, rounded up."""
+    return train.steps or math.ceil(train.tokens / train.batch_tokens)
+
+
+def _plan_training(
+    plan: Plan, name: str, train: Train, recipe: Recipe, config: Any, parameters: int, calibrate: bool
+) -> float:
+    """Add one training stage; return the activation bytes its calibration measured."""
+    from ganita.model.config import flops_per_token
+
+    context = train.context_length or recipe.model.context_length
+    steps = num_steps(train)
+    rows = train.batch_tokens // context
+    tokens = steps * rows * context
+    paper, exact = flops_per_token(config, context)
+    given = "as given" if train.steps else f"{train.tokens:,} tokens / {train.batch_tokens:,} per step"
+    plan.add(f"{name} steps", f"{steps:,}", given)
+    plan.add(f"{name} batch", f"{rows} rows", f"{train.batch_tokens:,} tokens / context of {context}")
+    plan.add(f"{name} tokens", _si(tokens), f"{tokens / parameters:.1f} per parameter")
+    plan.add(
+        f"{name} work",
+        f"{_si(tokens * exact)}FLOP",
+        f"{_si(exact)}FLOP a token, causal attention counted exactly ({_si(paper)} by 6N + 12LdT)",
+    )
+    if not calibrate:
+        return 0.0
+    from ganita.train.calibrate import calibrate as measure
+
+    figures = measure(config, train)
+    seconds = tokens / figures["tokens_per_second"]
+    plan.seconds += seconds
+    plan.add(f"{name} time", duration(seconds), f"{figures['tokens_per_second']:,.0f} tokens/s measured here just now")
+    return float(figures.get("peak_bytes", 0))
+
+
+def _plan_other_time(plan: Plan, recipe: Recipe, pending: set[str]) -> None:
+    if "corpus" in pending:
+        outside = next(step.identity["outside"] for step in plan.steps if step.stage.name == "corpus")
+        size = _total_bytes(outside)
+        if size:
+            seconds = size * 4 / _CORPUS_BYTES_PER_SECOND  # packed text grows about fourfold
+            plan.seconds += seconds
+            plan.add(
+                "documents", f"{size / 1e6:,.1f} MB on disk", f"about {duration(seconds)} to read, tokenize and write"
+            )
+    if "evaluate" in pending:
+        plan.add(
+            "evaluate",
+            ", ".join(recipe.evaluate.tasks),
+            f"greedy, {recipe.evaluate.form} form, "
+            f"calculator {'on' if recipe.evaluate.calculator else 'off'}, "
+            f"at most {recipe.evaluate.max_new_tokens} tokens an answer",
+        )
+
+
+def _plan_memory(plan: Plan, recipe: Recipe, parameters: int, measured: float, limit: int) -> None:
+    needed = measured or parameters * _ADAM_BYTES + 5e8
+    reason = (
+        "peak of the calibration step" if measured else f"{_ADAM_BYTES} bytes a parameter and 0.5 GB for the process"
+    )
+    allowed = min(limit, recipe.max_memory_gb * 1e9) if recipe.max_memory_gb else limit
+    plan.add("memory", f"{needed / 1e9:.2f} GB", f"{reason}; {allowed / 1e9:.1f} GB allowed")
+    if needed > allowed:
+        plan.refusals.append(
+            f"it needs {needed / 1e9:.2f} GB of memory and {allowed / 1e9:.2f} GB are allowed; "
+            "make model.width, model.layers or train.micro_rows smaller"
+        )
+
+
+def _plan_disk(plan: Plan, recipe: Recipe, run: Run, parameters: int) -> None:
+    outside = next(step.identity["outside"] for step in plan.steps if step.stage.name == "corpus")
+    text = _total_bytes(outside) * 4
+    generated = sum(source.count for source in recipe.corpus.sources) * 600  # bytes of one written problem
+    keep = max(recipe.pretrain.keep_checkpoints, recipe.finetune.keep_checkpoints) + 1
+    needed = (text + generated) * 1.7 + keep * _CHECKPOINT_BYTES * parameters + 8 * parameters
+    folder = next(path for path in (run.root, *run.root.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    plan.add(
+        "disk", f"{needed / 1e9:.2f} GB", f"documents and shards, {keep} checkpoints, weights; {free / 1e9:.1f} GB free"
+    )
+    if needed * _DISK_MARGIN > free:
+        plan.refusals.append(
+            f"it needs {needed / 1e9:.2f} GB of disk and {free / 1e9:.2f} GB are free; "
+            "name another folder with --runs, or keep fewer checkpoints"
+        )
+
+
+def _plan_cost(plan: Plan, recipe: Recipe, cores: int) -> None:
+    if not plan.seconds:
+        return
+    hours = plan.seconds / 3600
+    plan.add("time", duration(plan.seconds), "training and reading; evaluation comes on top, a few minutes")
+    if recipe.cost.price_per_hour:
+        plan.add(
+            "cost",
+            f"{hours * recipe.cost.price_per_hour:.2f} {recipe.cost.currency}",
+            f"{recipe.cost.price_per_hour:g} {recipe.cost.currency} per hour",
+        )
+    from ganita.hardware import estimated_watts
+
+    watts = recipe.cost.watts or estimated_watts()
+    kwh = hours * watts / 1000
+    plan.add(
+        "energy",
+        f"{kwh:.3f} kWh",
+        f"{watts:.0f} W {'as given' if recipe.cost.watts else f'estimated for {cores} cores'}; "
+        f"{kwh * recipe.cost.grams_co2_per_kwh:.0f} g CO2 at {recipe.cost.grams_co2_per_kwh:.0f} g/kWh",
+    )
+
+
+def _vocabulary(recipe: Recipe, run: Run) -> int:
+    if run.has("shards"):
+        return int(read_json(run.stage("shards") / "index.json")["vocabulary_size"])
+    return recipe.tokenizer.vocabulary_size
+
+
+def _total_bytes(outside: Any) -> int:
+    """Sum every `bytes` entry of an input fingerprint."""
+    if isinstance(outside, dict):
+        return sum(
+            value if key == "bytes" else _total_bytes(value)
+            for key, value in outside.items()
+            if key == "bytes" or isinstance(value, (dict, list))
+        )
+    return sum(_total_bytes(item) for item in outside) if isinstance(outside, list) else 0
+
+
+def _stages(steps: list[Step]) -> str:
+    todo = [step.stage.name for step in steps if step.action != "skip"]
+    return f"{len(todo)} of {len(steps)} to do" if todo else "all done"
+
+
+def _reasons(steps: list[Step]) -> str:
+    return ", ".join(f"{step.stage.name} {step.action}" for step in steps)
+
+
+def _si(value: float) -> str:
+    """Write a number with a metric suffix: 3.2 M."""
+    for limit, suffix in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g} {suffix}"
+    return f"{value:.3g} "
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as people say it: 45 s, 12 min, 2 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def default_run(recipe: Recipe) -> Run:
+    """Return the run folder that a recipe names."""
+    return Run(Path(recipe.runs) / recipe.name)

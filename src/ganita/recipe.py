@@ -1,0 +1,380 @@
+"""A whole run as one typed, frozen tree: TOML in, resolved JSON out, dotted overrides.
+
+Each field carries its one-line documentation (and unit) as metadata; `ganita recipe`, the comments in
+`configs/` and docs/recipe.md come from it. An unknown key is an error that names the nearest known one.
+
+`[train]` in a TOML file (or `--set train.steps=200`) is shorthand: its keys apply to both training
+stages, `pretrain` and `finetune`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ganita.errors import GanitaError, nearest
+
+
+def option(default: Any, doc: str) -> Any:
+    """Declare a recipe field with its default and its one-line documentation."""
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"doc": doc})
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that documents come from. Exactly one of `set`, `path`, `families` says where."""
+
+    name: str = option("", "short name of the source; used in file names, tables and the data card")
+    set: str = option("", "a public set of the registry, found under GANITA_DATA or on the Hugging Face hub")
+    path: str = option("", "your own file or folder (jsonl, jsonl.gz, jsonl.zst, parquet, txt, md, tex, code)")
+    families: str = option("", "procedural problems: `train` for the wordings and names open to training")
+    kind: Literal["", "text", "problem"] = option("", "kind of document; empty: what the set says, else `text`")
+    fields: dict[str, str] = option({}, "column of each document field, e.g. {question = 'problem'}")
+    count: int = option(0, "procedural problems to generate")
+    limit: int = option(0, "read at most this many documents; 0: all")
+    weight: float = option(1.0, "share of pretraining tokens, relative to the other sources; 0: none")
+    finetune_weight: float = option(0.0, "share of fine-tuning tokens (problems only); 0: none")
+    optional: bool = option(False, "go on with a warning when the source cannot be found")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents: where they come from, which are kept, how many are held out."""
+
+    sources: tuple[Source, ...] = option((), "where documents come from, one [[corpus.sources]] table each")
+    validation_share: float = option(0.05, "share of documents held out, by document hash (paper: 95/5)")
+    max_bad_lines: float = option(0.01, "share of unreadable lines of a source past which the stage fails")
+    min_characters: int = option(16, "drop documents shorter than this, in characters")
+    max_characters: int = option(2_000_000, "cut documents longer than this into pieces, in characters")
+    deduplicate: bool = option(True, "drop exact duplicates (white space and case apart)")
+    decontaminate: tuple[str, ...] = option(("gsm8k-test",), "benchmark sets whose items may not be in training")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Byte-level BPE with single digits."""
+
+    vocabulary_size: int = option(4096, "tokens, special tokens and the 256 bytes included")
+    sample_bytes: int = option(50_000_000, "train on at most this many bytes, shared evenly over the sources")
+    min_frequency: int = option(2, "merge only pairs seen at least this often")
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Tokens on disk."""
+
+    forms: tuple[str, ...] = option(("equations", "words"), "solution forms written for each worked problem")
+    shard_tokens: int = option(50_000_000, "tokens per shard file")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The decoder. Every option is one that Hugging Face Llama or Qwen3 classes load."""
+
+    layers: int = option(4, "decoder blocks")
+    width: int = option(256, "model width d")
+    heads: int = option(4, "query heads")
+    kv_heads: int = option(0, "key/value heads (grouped-query attention); 0: as many as heads")
+    head_width: int = option(0, "width of a head; 0: width / heads")
+    hidden: int = option(0, "SwiGLU hidden width; 0: 8/3 of width, rounded up to a multiple of 64")
+    context_length: int = option(256, "tokens the model can see")
+    rope_base: float = option(10_000.0, "RoPE base")
+    rope_scale: float = option(1.0, "linear position interpolation: position ids are divided by this")
+    qk_norm: bool = option(False, "RMSNorm on queries and keys (exports as Qwen3 instead of Llama)")
+    tied: bool = option(True, "share the input embedding with the output layer")
+    norm_eps: float = option(1e-5, "epsilon of RMSNorm")
+    init_std: float = option(0.02, "standard deviation of the initial weights")
+
+
+@dataclass(frozen=True)
+class Train:
+    """One training stage (`pretrain` or `finetune`)."""
+
+    tokens: int = option(0, "budget in tokens; ignored when steps is given")
+    steps: int = option(0, "budget in optimiser steps; 0: tokens / batch_tokens; both 0: the stage is left out")
+    batch_tokens: int = option(8192, "tokens per optimiser step, over all micro-batches and ranks")
+    micro_rows: int = option(0, "rows per forward pass; 0: chosen from memory")
+    context_length: int = option(0, "tokens per row; 0: the model's")
+    loss_on: Literal["all", "solution"] = option("all", "which tokens of a worked problem carry loss")
+    forms: tuple[str, ...] = option((), "solution forms to train on; empty: all that the shards hold")
+    optimizer: Literal["adamw", "muon"] = option("adamw", "muon: matrices by Muon, the rest by AdamW")
+    learning_rate: float = option(3e-3, "peak learning rate of AdamW")
+    muon_learning_rate: float = option(0.02, "peak learning rate of Muon")
+    weight_decay: float = option(0.1, "decoupled weight decay, on matrices only")
+    beta1: float = option(0.9, "AdamW beta 1")
+    beta2: float = option(0.95, "AdamW beta 2")
+    clip: float = option(1.0, "global gradient norm is clipped to this; 0: off")
+    schedule: Literal["wsd", "cosine"] = option("wsd", "warmup-stable-decay, or warmup and cosine")
+    warmup: float = option(0.03, "share of the steps that warms up linearly")
+    decay: float = option(0.3, "share of the steps that decays (wsd)")
+    final_learning_rate: float = option(0.0, "learning rate at the end, as a share of the peak")
+    precision: Literal["auto", "float32", "bfloat16"] = option("auto", "bfloat16 where the hardware gains from it")
+    compile: Literal["auto", "on", "off"] = option("auto", "torch.compile; auto: where a compiler is found")
+    device: str = option("auto", "auto, cpu or cuda")
+    checkpoint_steps: int = option(0, "steps between checkpoints; 0: about every two minutes, at least ten in a run")
+    keep_checkpoints: int = option(2, "checkpoints kept")
+    validate_steps: int = option(0, "steps between validations; 0: a tenth of the run")
+    validate_rows: int = option(128, "rows of the held-out split per validation")
+    log_steps: int = option(10, "steps between lines of metrics.jsonl and the progress display")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Benchmarks on the final checkpoint."""
+
+    tasks: tuple[str, ...] = option(("families",), "benchmarks, e.g. gsm8k, families")
+    form: str = option("equations", "solution form asked for: equations or words")
+    calculator: bool = option(True, "fill in `<<expr=` by the calculator while decoding")
+    max_new_tokens: int = option(256, "longest solution, in tokens (lm-evaluation-harness: 256)")
+    batch_rows: int = option(64, "questions decoded together")
+    limit: int = option(0, "evaluate at most this many items of a task; 0: all")
+    families_count: int = option(500, "held-out procedural problems to evaluate")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What this machine costs, for plans and reports."""
+
+    watts: float = option(0.0, "power drawn while busy; 0: measured (NVML, RAPL) or estimated, and said")
+    price_per_hour: float = option(0.0, "money per machine hour; 0: not shown")
+    currency: str = option("USD", "currency of price_per_hour")
+    grams_co2_per_kwh: float = option(
+        445.0, "carbon intensity of the grid (445: world mean of 2024, IEA Electricity 2025)"
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run: documents in, a tested model out."""
+
+    name: str = option("run", "name of the run and of its folder")
+    description: str = option("", "one line for the report")
+    seed: int = option(1, "seed of everything that is drawn at random")
+    runs: str = option("runs", "folder that holds the run folders")
+    max_memory_gb: float = option(0.0, "refuse a plan that needs more; 0: what the machine has")
+    corpus: Corpus = field(default_factory=Corpus, metadata={"doc": "documents"})
+    tokenizer: Tokenizer = field(default_factory=Tokenizer, metadata={"doc": "tokenizer"})
+    shards: Shards = field(default_factory=Shards, metadata={"doc": "tokens on disk"})
+    model: Model = field(default_factory=Model, metadata={"doc": "the decoder"})
+    pretrain: Train = field(default_factory=Train, metadata={"doc": "pretraining"})
+    finetune: Train = field(
+        default_factory=lambda: Train(loss_on="solution"), metadata={"doc": "chain-of-thought tuning"}
+    )
+    evaluate: Evaluate = field(default_factory=Evaluate, metadata={"doc": "benchmarks"})
+    cost: Cost = field(default_factory=Cost, metadata={"doc": "prices"})
+
+
+TRAIN_STAGES = ("pretrain", "finetune")
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a TOML recipe and apply dotted overrides (`pretrain.steps=200`).
+
+    Raises `GanitaError` for a missing file, broken TOML, unknown keys, and values of the wrong type or range.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GanitaError(f"{path}: no such recipe; the ones that come with ganita are in configs/") from None
+    except IsADirectoryError:
+        raise GanitaError(f"{path} is a folder; name the recipe file itself (*.toml)") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise GanitaError(f"{path}: not valid TOML: {error}") from None
+    tree.setdefault("name", path.stem)
+    return recipe_from_dict(tree, overrides, where=str(path))
+
+
+def recipe_from_dict(tree: dict[str, Any], overrides: Sequence[str] = (), where: str = "recipe") -> Recipe:
+    """Build and validate a recipe from plain dictionaries, as TOML and JSON give them."""
+    tree = {key: dict(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    shared = tree.pop("train", {})
+    if not isinstance(shared, dict):
+        raise GanitaError(f"{where}: [train] must be a table")
+    for stage in TRAIN_STAGES:
+        tree[stage] = {**shared, **tree.get(stage, {})}
+    tree["finetune"].setdefault("loss_on", "solution")
+    for override in overrides:
+        _apply_override(tree, override)
+    recipe = _build(Recipe, tree, where)
+    _validate(recipe, where)
+    return recipe  # type: ignore[no-any-return]
+
+
+def recipe_to_dict(recipe: Any) -> dict[str, Any]:
+    """Return the recipe (or a part of it) as plain dictionaries and lists, ready for JSON."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return plain(dataclasses.asdict(recipe))  # type: ignore[no-any-return]
+
+
+def documentation(cls: Any = Recipe, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield (dotted key, default, one-line documentation) for every field of the recipe."""
+    for item in fields(cls):
+        hint = _hints(cls)[item.name]
+        if dataclasses.is_dataclass(hint):
+            yield from documentation(hint, f"{prefix}{item.name}.")
+        else:
+            default = item.default if item.default is not MISSING else {}
+            yield prefix + item.name, repr(default), item.metadata["doc"]
+            if (inner := _element_class(hint)) is not None:
+                yield from documentation(inner, f"{prefix}{item.name}[].")
+
+
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _element_class(hint: Any) -> Any:
+    """Return X for tuple[X, ...] when X is one of our dataclasses, else None."""
+    arguments = typing.get_args(hint)
+    return arguments[0] if arguments and dataclasses.is_dataclass(arguments[0]) else None
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise GanitaError(f"--set {override!r}: write it as key=value, e.g. --set pretrain.steps=200")
+    parts = key.strip().split(".")
+    targets = [[stage, *parts[1:]] for stage in TRAIN_STAGES] if parts[0] == "train" else [parts]
+    for target in targets:
+        node: Any = tree
+        for part in target[:-1]:
+            node = _list_item(node, part, override) if isinstance(node, list) else node.setdefault(part, {})
+            if not isinstance(node, (dict, list)):
+                raise GanitaError(f"--set {override!r}: {part!r} is a value, not a table")
+        if isinstance(node, list):
+            raise GanitaError(f"--set {override!r}: name a key of the table, e.g. corpus.sources.NAME.limit=10")
+        node[target[-1]] = _parse_value(text.strip())
+
+
+def _list_item(items: list[Any], part: str, override: str) -> Any:
+    """Find an element of [[corpus.sources]] by its name or index."""
+    for index, item in enumerate(items):
+        if part in {str(index), item.get("name"), item.get("set")}:
+            return item
+    known = [str(item.get("name") or item.get("set")) for item in items]
+    raise GanitaError(f"--set {override!r}: no source {part!r}{nearest(part, known)}; there are {', '.join(known)}")
+
+
+def _parse_value(text: str) -> Any:
+    """Read the right-hand side of an override as a TOML value; a bare word is a string."""
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text.strip("'\"")
+
+
+def _build(cls: Any, tree: dict[str, Any], where: str) -> Any:
+    known = {item.name: item for item in fields(cls)}
+    hints = _hints(cls)
+    values = {}
+    for key, value in tree.items():
+        if key not in known:
+            raise GanitaError(f"{where}: unknown key {key!r}{nearest(key, known)}")
+        values[key] = _convert(hints[key], value, f"{where}: {key}")
+    return cls(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Check `value` against a type hint; integers pass for floats, `50_000` and `5e7` for integers."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise GanitaError(f"{where} must be a table, not {value!r}")
+        return _build(hint, value, where)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(_convert(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise GanitaError(f"{where} must be a table, not {value!r}")
+        return {str(key): _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is Literal:
+        if value not in arguments:
+            raise GanitaError(f"{where} = {value!r}: must be one of {', '.join(map(repr, arguments))}")
+        return value
+    assert not isinstance(hint, types.UnionType)
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: type, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise GanitaError(f"{where} = {value!r}: must be {hint.__name__}")
+    return value
+
+
+def _validate(recipe: Recipe, where: str) -> None:
+    """Refuse what cannot work, before anything runs."""
+
+    def require(condition: bool, message: str) -> None:
+        if not condition:
+            raise GanitaError(f"{where}: {message}")
+
+    _validate_sources(recipe.corpus, require)
+    model = recipe.model
+    require(0 <= recipe.corpus.validation_share < 1, "corpus.validation_share must be at least 0 and below 1")
+    require(bool(recipe.name) and "/" not in recipe.name, f"name = {recipe.name!r}: must be a plain folder name")
+    for key in ("layers", "width", "heads", "context_length"):
+        require(getattr(model, key) >= 1, f"model.{key} = {getattr(model, key)}: must be at least 1")
+    require(
+        bool(model.head_width) or model.width % model.heads == 0,
+        f"model.width = {model.width} is not a multiple of model.heads = {model.heads}; set model.head_width",
+    )
+    require(
+        model.heads % (model.kv_heads or model.heads) == 0,
+        f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}",
+    )
+    require((model.head_width or model.width // model.heads) % 2 == 0, "RoPE needs an even head width")
+    require(recipe.tokenizer.vocabulary_size >= 300, "tokenizer.vocabulary_size must be at least 300 (256 bytes)")
+    for stage in TRAIN_STAGES:
+        _validate_train(stage, getattr(recipe, stage), model, require)
+    forms = {"equations", "words"}
+    for form in (*recipe.shards.forms, *recipe.pretrain.forms, *recipe.finetune.forms, recipe.evaluate.form):
+        require(form in forms, f"unknown solution form {form!r}{nearest(form, forms)}: equations or words")
+
+
+def _validate_sources(corpus: Corpus, require: Any) -> None:
+    names = [source.name or source.set for source in corpus.sources]
+    for name, source in zip(names, corpus.sources, strict=True):
+        label = name or "a source"
+        origins = sum(map(bool, (source.set, source.path, source.families)))
+        require(bool(name), "every [[corpus.sources]] needs a name")
+        require(all(c.isalnum() or c in "-_." for c in name), f"source name {name!r}: letters, digits, - _ . only")
+        require(names.count(name) == 1, f"two sources are called {name!r}")
+        require(origins == 1, f"source {label!r}: give exactly one of set, path, families")
+        require(source.families in ("", "train"), f"source {label!r}: families must be 'train'")
+        require(not source.families or source.count > 0, f"source {label!r}: count must be at least 1")
+        require(source.weight >= 0 and source.finetune_weight >= 0, f"source {label!r}: weights cannot be negative")
+
+
+def _validate_train(stage: str, train: Train, model: Model, require: Any) -> None:
+    context = train.context_length or model.context_length
+    require(
+        context <= model.context_length,
+        f"{stage}.context_length = {context} is longer than model.context_length = {model.context_length}",
+    )
+    require(
+        train.batch_tokens >= context,
+        f"{stage}.batch_tokens = {train.batch_tokens} is less than one row of {context} tokens",
+    )
+    require(train.steps >= 0 and train.tokens >= 0, f"{stage}: steps and tokens cannot be negative")
+    require(train.learning_rate > 0 and train.muon_learning_rate > 0, f"{stage}: learning rates must be positive")
+    require(0 <= train.warmup < 1 and 0 <= train.decay <= 1, f"{stage}: warmup and decay are shares of the run")
+    require(train.log_steps > 0, f"{stage}.log_steps must be at least 1")
+    require(train.device in ("auto", "cpu") or train.device.startswith("cuda"), f"{stage}.device: auto, cpu or cuda")

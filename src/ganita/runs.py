@@ -1,0 +1,62 @@
+"""A run is a folder, and the folder is the interface.
+
+runs/<name>/recipe.json            the resolved recipe
+            env.json               machine, versions, when
+            corpus/ tokenizer/ shards/ pretrain/ finetune/ evaluate/   one per stage, sealed by a manifest
+            <stage>.partial/       a stage at work or cut off; training stages resume from it
+            superseded/            stages whose recipe or inputs changed; never deleted by us
+            report.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganita.errors import GanitaError
+from ganita.recipe import Recipe, recipe_from_dict
+from ganita.storage import MANIFEST, read_json
+
+STAGES = ("corpus", "tokenizer", "shards", "pretrain", "finetune", "evaluate")
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. Stages read finished folders through it and write only where they are told."""
+
+    root: Path
+
+    def stage(self, name: str) -> Path:
+        """Return the folder of a finished stage; a `GanitaError` says which command makes it."""
+        folder = self.root / name
+        if not (folder / MANIFEST).is_file():
+            raise GanitaError(f"{self.root}: stage {name!r} is not there yet; run `ganita run` on its recipe first")
+        return folder
+
+    def has(self, name: str) -> bool:
+        """Say whether a stage is finished."""
+        return (self.root / name / MANIFEST).is_file()
+
+    def partial(self, name: str) -> Path:
+        """Return where a stage works before it is whole."""
+        return self.root / f"{name}.partial"
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """Return the manifest of a finished stage: fingerprint, inputs, seconds, summary, files."""
+        return read_json(self.stage(name) / MANIFEST)  # type: ignore[no-any-return]
+
+    def recipe(self) -> Recipe:
+        """Return the resolved recipe of the run."""
+        path = self.root / "recipe.json"
+        if not path.is_file():
+            raise GanitaError(f"{self.root} is not a run folder (no recipe.json in it)")
+        return recipe_from_dict(read_json(path), where=str(path))
+
+    def model_stage(self) -> str:
+        """Name the stage that holds the run's final weights: finetune if there is one, else pretrain."""
+        for name in ("finetune", "pretrain"):
+            if self.has(name) and self.manifest(name)["summary"].get("steps", 0) > 0:
+                return name
+        raise GanitaError(f"{self.root} holds no trained model yet; run `ganita run` on its recipe first")
