@@ -11,6 +11,9 @@ TINY = """
 name = "tiny"
 description = "every stage in seconds"
 
+[corpus]
+decontaminate = []
+
 [[corpus.sources]]
 name = "families"
 families = "train"

@@ -163,24 +163,33 @@ def _report(options: argparse.Namespace, reporter: Reporter) -> None:
 
 
 def _solve(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.solve.solver import ask, load_solver
+    from ganita.solve.solver import ask, load_solver, show
 
-    solver = load_solver(Path(options.target))
+    solver = load_solver(Path(options.target), calculator=not options.no_calculator)
     settings: dict[str, Any] = {
         "form": options.form,
+        "samples": options.samples,
         "temperature": options.temperature,
         "seed": options.seed,
         "max_new_tokens": options.max_new_tokens,
-        "calculator": not options.no_calculator,
     }
-    ask(solver, options.question, reporter, **settings)
+    if options.question:
+        show(solver, options.question, reporter.say, **settings)
+    else:
+        ask(solver, write=reporter.say, **settings)
 
 
 def _answers(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.evaluate.answers import show
+    from ganita.evaluate.browse import answers, evaluated_tasks, show_record
 
-    verdict = "wrong" if options.wrong else "right" if options.right else "all"
-    show(Run(Path(options.target)), options.task, verdict, options.limit, reporter)
+    run = Run(Path(options.target))
+    run.recipe()
+    which: Any = "wrong" if options.wrong else "right" if options.right else "all"
+    records = answers(run, options.task or evaluated_tasks(run)[0], which)
+    for number, record in enumerate(records, start=1):
+        reporter.say(show_record(record) + "\n")
+        if number == options.limit:
+            break
 
 
 def _export(options: argparse.Namespace, reporter: Reporter) -> None:
@@ -270,6 +279,7 @@ def _add_use_verbs(verb: Any) -> None:
     item = with_run(verb("solve", _solve, "ask a question; without one, a prompt to type into"))
     item.add_argument("question", nargs="?", default="", help="a word problem")
     item.add_argument("--form", default="equations", choices=("equations", "words"), help="form of the solution")
+    item.add_argument("--samples", type=int, default=1, help="solutions to draw; the most frequent answer wins")
     item.add_argument("--temperature", type=float, default=0.0, help="0: greedy")
     item.add_argument("--seed", type=int, default=0, help="seed of the sampling")
     item.add_argument("--max-new-tokens", type=int, default=256, help="longest solution, in tokens")

@@ -110,7 +110,7 @@ def _plan_training(
         return 0.0
     from ganita.train.calibrate import calibrate as measure
 
-    figures = measure(config, train)
+    figures = measure(config, train, seconds=3.0)
     seconds = tokens / figures["tokens_per_second"]
     plan.seconds += seconds
     plan.add(f"{name} time", duration(seconds), f"{figures['tokens_per_second']:,.0f} tokens/s measured here just now")
@@ -180,14 +180,14 @@ def _plan_cost(plan: Plan, recipe: Recipe, cores: int) -> None:
             f"{hours * recipe.cost.price_per_hour:.2f} {recipe.cost.currency}",
             f"{recipe.cost.price_per_hour:g} {recipe.cost.currency} per hour",
         )
-    from ganita.hardware import estimated_watts
+    from ganita.hardware import ESTIMATED_WATTS_PER_CORE
 
-    watts = recipe.cost.watts or estimated_watts()
+    watts = recipe.cost.watts or cores * ESTIMATED_WATTS_PER_CORE
     kwh = hours * watts / 1000
     plan.add(
         "energy",
         f"{kwh:.3f} kWh",
-        f"{watts:.0f} W {'as given' if recipe.cost.watts else f'estimated for {cores} cores'}; "
+        f"{watts:.0f} W {'as given' if recipe.cost.watts else f'estimated for {cores} CPU cores'}; "
         f"{kwh * recipe.cost.grams_co2_per_kwh:.0f} g CO2 at {recipe.cost.grams_co2_per_kwh:.0f} g/kWh",
     )
 
