@@ -1,0 +1,33 @@
+"""What one request may cost. Every bound has its own answer, so that a client knows which one it met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from ganita.errors import GanitaError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of the server. Past them: 413 (body), 400 (tokens), 503 (queue), 504 (time)."""
+
+    body_bytes: int = 64 * 1024
+    prompt_tokens: int = 1024
+    new_tokens: int = 512
+    queue_length: int = 16  # requests that wait; one more is at work
+    seconds: float = 60.0  # from arrival to the last token, waiting included
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that would refuse everything."""
+        for field in fields(self):
+            smallest = 0 if field.name == "queue_length" else 1e-3
+            if getattr(self, field.name) < smallest:
+                raise GanitaError(f"limits: {field.name} = {getattr(self, field.name)} must be positive")
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """A request that gets an error answer: HTTP status, one line for people, the parameter that is at fault."""
+
+    def __init__(self, status: int, message: str, parameter: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.parameter, self.code = status, message, parameter, code

@@ -1,0 +1,123 @@
+"""Which pieces of which documents make row k of a stream.
+
+Documents are counted in pairs: one of L tokens has L - 1 pairs of (token, next token). A row has room for
+`context_length` pairs. Each epoch takes the documents in a fresh order, a function of (seed, stream, epoch):
+
+    cut    (text)      documents end to end, cut every `context_length` pairs; the last row of an epoch is
+                       filled up with padding. Every pair occurs exactly once in an epoch.
+    whole  (problems)  whole documents, as many as fit, in order (next-fit); the rest of a row is padding. A
+                       document of more than context_length + 1 tokens is left out, and counted.
+
+No pair crosses a document border, and `<|end|>`, after which nothing comes, is a target but never an input.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganita.shards.mixture import shuffled
+
+_KEPT_EPOCHS = 2  # a batch lies in one epoch or across the border of two
+
+
+class Piece(NamedTuple):
+    """Part of a document in a row: `length` pairs from pair `begin` of `document`, put at `column`."""
+
+    document: int
+    begin: int
+    length: int
+    column: int
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    order: NDArray[np.int64]  # (num_documents,) documents in the order of this epoch
+    ends: NDArray[np.int64]  # (num_documents,) pairs up to the end of each
+    starts: list[int]  # first document of each row and one past the last (whole mode)
+    num_rows: int
+
+
+class Packer:
+    """Rows of one stream. Keeps nothing but caches: `pieces(k)` is a pure function."""
+
+    def __init__(self, lengths: NDArray[np.int64], context_length: int, *, mode: str, seed: int, name: str) -> None:
+        assert mode in ("cut", "whole")
+        self.context_length, self.mode, self.seed, self.name = context_length, mode, seed, name
+        self._pairs = np.maximum(lengths - 1, 0)  # (num_documents,)
+        fits = self._pairs > 0
+        if mode == "whole":
+            fits &= self._pairs <= context_length
+        self._kept = np.flatnonzero(fits)
+        self.num_left_out = len(lengths) - len(self._kept)
+        self.num_pairs = int(self._pairs[self._kept].sum())  # per epoch
+        self._first_rows = [0]  # first row of each epoch known so far
+        self._cache: OrderedDict[int, _Epoch] = OrderedDict()
+
+    def rows_of_epoch(self, epoch: int) -> int:
+        """Return the number of rows in an epoch; in `whole` mode it varies a little with the order."""
+        if self.mode == "cut":
+            return -(-self.num_pairs // self.context_length)
+        return self._epoch(epoch).num_rows
+
+    def locate(self, row: int) -> tuple[int, int]:
+        """Return (epoch, row within it) of row `row` of the stream. There must be a document that fits."""
+        assert self.num_pairs > 0, f"stream {self.name} has no row"
+        if self.mode == "cut":
+            return divmod(row, self.rows_of_epoch(0))
+        while self._first_rows[-1] <= row:
+            self._first_rows.append(self._first_rows[-1] + self.rows_of_epoch(len(self._first_rows) - 1))
+        epoch = int(np.searchsorted(self._first_rows, row, side="right")) - 1
+        return epoch, row - self._first_rows[epoch]
+
+    def pieces(self, row: int) -> list[Piece]:
+        """Return the pieces of row `row` of the stream, left to right."""
+        epoch_number, position = self.locate(row)
+        epoch = self._epoch(epoch_number)
+        if self.mode == "whole":
+            first, last = epoch.starts[position], epoch.starts[position + 1]
+            start = int(epoch.ends[first - 1]) if first else 0
+            stop = int(epoch.ends[last - 1])
+        else:
+            start = position * self.context_length
+            stop = min(start + self.context_length, self.num_pairs)
+            first = int(np.searchsorted(epoch.ends, start, side="right"))
+            last = int(np.searchsorted(epoch.ends, stop, side="left")) + 1
+        pieces, at = [], start
+        for document, end in zip(epoch.order[first:last].tolist(), epoch.ends[first:last].tolist(), strict=True):
+            length = min(end, stop) - at
+            begin = int(self._pairs[document]) - (end - at)
+            pieces.append(Piece(document, begin, length, at - start))
+            at += length
+        return pieces
+
+    def _epoch(self, number: int) -> _Epoch:
+        if number not in self._cache:
+            self._cache[number] = self._arrange(number)
+            if len(self._cache) > _KEPT_EPOCHS:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(number)
+        return self._cache[number]
+
+    def _arrange(self, number: int) -> _Epoch:
+        order = self._kept[shuffled(len(self._kept), "documents", self.seed, self.name, number)]
+        ends = np.cumsum(self._pairs[order])
+        if self.mode == "cut":
+            return _Epoch(order, ends, [], self.rows_of_epoch(number))
+        starts = self._next_fit(ends)
+        return _Epoch(order, ends, starts, len(starts) - 1)
+
+    def _next_fit(self, ends: NDArray[np.int64]) -> list[int]:
+        """Return the first document of each row, and one past the last document of the last row."""
+        before = np.concatenate([[0], ends[:-1]])
+        # Where the row that starts at each document would have to end, for all documents at once; the rows
+        # themselves are then a walk along these arrows.
+        following = np.searchsorted(ends, before + self.context_length, side="right").tolist()
+        starts, count = [0], len(ends)
+        while starts[-1] < count:
+            starts.append(following[starts[-1]])
+        return starts

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganita import recipe
+from ganita.errors import GanitaError, IntegrityError
+from ganita.model.config import ModelConfig, flops_per_token, num_parameters, resolve
+from tests.model.shapes import BASE, KINDS, make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_formula_counts_the_real_parameters(kind: str) -> None:
+    model = make(kind)
+    assert num_parameters(model.config) == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_resolve_leaves_nothing_to_derive() -> None:
+    config = resolve(recipe.Model(layers=2, width=192, heads=4), 2048)
+    assert (config.kv_heads, config.head_width, config.hidden) == (4, 48, 512)
+    given = resolve(recipe.Model(width=192, heads=4, kv_heads=2, head_width=32, hidden=100), 2048)
+    assert (given.kv_heads, given.head_width, given.hidden) == (2, 32, 100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"width": 100, "heads": 3, "head_width": 32}, "multiple"),
+        ({"width": 12, "heads": 4}, "even"),
+        ({"rope_scale": 0.5}, "rope_scale"),
+    ],
+)
+def test_shapes_that_could_not_be_exported_are_refused(changes: dict[str, object], named: str) -> None:
+    with pytest.raises(GanitaError, match=named):
+        resolve(recipe.Model(**changes), 300)  # type: ignore[arg-type]
+
+
+def test_the_paper_s_shape_has_its_size_and_work() -> None:
+    """208M parameters; 6N = 1.26 GFLOP and full attention 0.8-0.9 GFLOP per token at context 4096."""
+    config = resolve(recipe.Model(layers=15, width=1024, heads=16, hidden=2740, context_length=4096), 17_357)
+    assert 205e6 < num_parameters(config) < 208e6
+    paper, causal = flops_per_token(config, 4096)
+    assert paper - 6 * num_parameters(config) == 12 * 15 * 1024 * 4096
+    assert 1.9e9 < paper < 2.1e9
+    assert causal < paper
+
+
+def test_causal_flops_are_three_times_the_multiplications_of_a_forward_pass() -> None:
+    """Counted by torch's own counter on a model without grouping; backward does twice the forward's work."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from tests.model.shapes import tokens
+
+    model = make("untied", context_length=32)
+    length = 32
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(tokens(1, length))
+    attention = model.config.layers * 4 * model.config.heads * model.config.head_width * length * length
+    matrices = counter.get_total_flops() - _counted_attention(counter)
+    seen_by_causal = attention * (length + 1) // (2 * length)
+    assert flops_per_token(model.config, length).causal * length == 3 * (matrices + seen_by_causal)
+
+
+def _counted_attention(counter: object) -> int:
+    table = counter.get_flop_counts()["Global"]  # type: ignore[attr-defined]
+    return sum(flops for name, flops in table.items() if "attention" in str(name) or "bmm" in str(name))
+
+
+def test_a_config_survives_json_and_refuses_other_keys(tmp_path: Path) -> None:
+    BASE.save(tmp_path / "config.json")
+    assert ModelConfig.load(tmp_path / "config.json") == BASE
+    (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(BASE) | {"experts": 8}))
+    with pytest.raises(IntegrityError, match="experts"):
+        ModelConfig.load(tmp_path / "config.json")
+
+
+def test_config_needs_no_torch() -> None:
+    code = "import sys, ganita.model.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,147 @@
+"""A real server on a loopback port: clients that leave, shutdown, where it listens."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ganita.errors import GanitaError, MissingExtraError
+from ganita.progress import Reporter
+from ganita.serve.app import make_app
+from ganita.serve.limits import Limits
+from ganita.serve.server import announce, listen, make_server, serve
+from tests.serve.fake_solver import FakeSolver, wait_for
+
+pytest.importorskip("fastapi", reason="the extra `serve` (fastapi, uvicorn) is not installed")
+
+
+@contextlib.contextmanager
+def running(solver: FakeSolver, limits: Limits | None = None) -> Iterator[tuple[httpx.Client, object]]:
+    app = make_app(solver, limits)
+    server = make_server(app, "127.0.0.1", limits or Limits())
+    with listen("127.0.0.1", 0) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            assert wait_for(lambda: server.started)
+            with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=10) as client:
+                yield client, app
+        finally:
+            server.should_exit = True
+            thread.join(15)
+            assert not thread.is_alive(), "the server did not stop"
+
+
+def test_a_client_that_leaves_stops_its_generation_and_nothing_else() -> None:
+    slow = FakeSolver(pause=0.01, repeat=2000)
+    with running(slow) as (client, _):
+        with client.stream("POST", "/v1/completions", json={"prompt": "go", "stream": True}) as answer:
+            assert next(answer.iter_lines()).startswith("data: ")
+        assert wait_for(lambda: slow.stopped == 1), "the generation went on after its client had left"
+        slow.repeat, slow.pause = 1, 0.0
+        assert client.post("/v1/completions", json={"prompt": "next"}).json()["ganita"]["answer"] == "48"
+
+
+def test_a_client_that_leaves_without_streaming_is_noticed_too() -> None:
+    slow = FakeSolver(pause=0.01, repeat=2000)
+    with running(slow) as (client, _):
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/v1/completions", json={"prompt": "go"}, timeout=0.2)
+        assert wait_for(lambda: slow.stopped == 1)
+        assert client.get("/health").json()["status"] == "ok"
+
+
+def test_a_client_that_leaves_while_waiting_frees_its_place(gated: FakeSolver) -> None:
+    with running(gated, Limits(queue_length=1)) as (client, app):
+        first = threading.Thread(target=lambda: client.post("/v1/completions", json={"prompt": "first"}))
+        first.start()
+        assert wait_for(lambda: len(gated.asked) == 1)
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/v1/completions", json={"prompt": "left"}, timeout=0.1)
+        assert wait_for(lambda: app.state.engine.state()["waiting"] == 0)  # type: ignore[attr-defined]
+        gated.gate.set()  # type: ignore[union-attr]
+        first.join(5)
+        assert client.post("/v1/completions", json={"prompt": "second"}).status_code == 200
+    assert [entry["question"] for entry in gated.asked] == ["first", "second"]
+
+
+def test_text_streams_before_the_solution_is_whole(gated: FakeSolver) -> None:
+    paused = FakeSolver(pause=0.1)
+    with (
+        running(paused) as (client, _),
+        client.stream("POST", "/v1/completions", json={"prompt": "go", "stream": True}) as answer,
+    ):
+        first = next(answer.iter_lines())
+        assert paused.num_written < 5
+        assert json.loads(first.removeprefix("data: "))["choices"][0]["text"] == "<<4*12"
+
+
+def test_garbage_on_the_wire_does_not_end_the_server(solver: FakeSolver) -> None:
+    with running(solver) as (client, _):
+        for garbage in (
+            b"\x00\xff\xfe\r\n\r\n",
+            b"GET " + b"/" * 40_000,
+            b"POST /v1/completions HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        ):
+            address = ("127.0.0.1", client.base_url.port or 0)
+            with contextlib.suppress(OSError), socket.create_connection(address, timeout=5) as connection:
+                connection.sendall(garbage)
+                connection.recv(1000)
+        assert client.get("/health").status_code == 200
+
+
+def test_a_stop_ends_what_is_under_way(gated: FakeSolver) -> None:
+    slow = FakeSolver(pause=0.01, repeat=400)  # 20 seconds of text, far past the test's patience if it were awaited
+    with running(slow, Limits(seconds=1.0)) as (client, _):
+        stream = client.stream("POST", "/v1/completions", json={"prompt": "go", "stream": True})
+        answer = stream.__enter__()
+        next(answer.iter_lines())
+    assert wait_for(lambda: slow.stopped == 1)
+    with contextlib.suppress(httpx.HTTPError):
+        stream.__exit__(None, None, None)
+
+
+def test_it_listens_on_loopback_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect.signature(serve).parameters["host"].default == "127.0.0.1"
+    announce("127.0.0.1", 8000, "m", False, Reporter())
+    quiet = capsys.readouterr()
+    assert "http://127.0.0.1:8000/" in quiet.out
+    assert quiet.err == ""
+    announce("0.0.0.0", 8000, "m", False, Reporter())
+    assert "no API key is set" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_one_clear_line() -> None:
+    with listen("127.0.0.1", 0) as taken, pytest.raises(GanitaError, match="choose another with --port"):
+        listen("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(GanitaError, match="cannot listen"):
+        listen("127.0.0.1", 70_000)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GanitaError, match="not a run folder"):
+        serve(tmp_path, port=0)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingExtraError, match=r"ganita\[serve\]"):
+        serve(tmp_path)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(MissingExtraError, match=r"ganita\[serve\]"):
+        make_app(FakeSolver())
+
+
+@pytest.mark.parametrize("bad", [{"body_bytes": 0}, {"seconds": 0}, {"queue_length": -1}, {"new_tokens": 0}])
+def test_limits_that_refuse_everything_are_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(GanitaError, match=next(iter(bad))):
+        Limits(**bad)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganita.errors import GanitaError, IntegrityError
+from ganita.storage import sha256_file
+from ganita.tokenizer.tokenizer import ANSWER, CLOSE, MARKS, OPEN, SPECIAL_TOKENS, Tokenizer, byte_alphabet
+
+# Text that looks like our own tags is where a tokenizer goes wrong: put them in often.
+PARTS = st.sampled_from([*SPECIAL_TOKENS, *MARKS, "<", ">", "|", "\n", "####", " ", "12", "½", "e\u0301", "🙂"])
+TEXTS = st.lists(st.one_of(PARTS, st.text(max_size=8))).map("".join)
+
+
+@given(TEXTS)
+def test_every_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert b"".join(map(tokenizer.token_bytes, ids)) == text.encode()
+
+
+@given(TEXTS)
+def test_text_never_becomes_a_special_token(tokenizer: Tokenizer, text: str) -> None:
+    special = {tokenizer.ids[name] for name in SPECIAL_TOKENS}
+    assert special.isdisjoint(tokenizer.encode(text))
+
+
+@given(TEXTS)
+def test_marks_and_digits_are_single_tokens(tokenizer: Tokenizer, text: str) -> None:
+    tokens = [tokenizer.token_bytes(token_id) for token_id in tokenizer.encode(text)]
+    for token in tokens:
+        assert len(token) == 1 or not any(chr(byte).isdigit() for byte in token if byte < 128), token
+    for mark in (OPEN, CLOSE, ANSWER):
+        assert tokens.count(mark.encode()) == text.count(mark)
+        assert not any(mark.encode() in token and token != mark.encode() for token in tokens)
+
+
+@given(st.lists(TEXTS, max_size=5))
+def test_batch_equals_one_by_one(tokenizer: Tokenizer, texts: list[str]) -> None:
+    assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
+
+
+def test_equals_transformers(tokenizer: Tokenizer, folder: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.AutoTokenizer.from_pretrained(str(folder))
+    assert len(theirs) == tokenizer.vocabulary_size
+    expected = (tokenizer.begin_id, tokenizer.end_id, tokenizer.pad_id)
+    assert (theirs.bos_token_id, theirs.eos_token_id, theirs.pad_token_id) == expected
+
+    @given(TEXTS)
+    def same(text: str) -> None:
+        for name in SPECIAL_TOKENS:  # the one difference: Hugging Face reads these as tags
+            text = text.replace(name, "")
+        ids = tokenizer.encode(text)
+        assert theirs(text)["input_ids"] == ids
+        assert theirs.decode(ids) == text
+
+    same()
+
+
+@pytest.mark.parametrize("model_type", ["llama", "qwen3"])
+def test_an_exported_folder_keeps_the_tokenizer(
+    tokenizer: Tokenizer, folder: Path, tmp_path: Path, model_type: str
+) -> None:
+    """A model's own tokenizer class must not replace ours: config.json names the model beside it."""
+    transformers = pytest.importorskip("transformers")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "config.json").write_text(f'{{"model_type": "{model_type}"}}', encoding="utf-8")
+    theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    text = "  She sold 48/2 = <<48/2=24>>24 clips.\n#### 24"
+    assert theirs(text)["input_ids"] == tokenizer.encode(text)
+
+
+def test_special_tokens_come_first_and_are_hidden_when_decoding(tokenizer: Tokenizer) -> None:
+    assert [tokenizer.ids[name] for name in SPECIAL_TOKENS] == list(range(len(SPECIAL_TOKENS)))
+    ids = [tokenizer.begin_id, *tokenizer.encode("<<1+1=2>>2\n#### 2"), tokenizer.end_id]
+    assert tokenizer.decode(ids) == "<<1+1=2>>2\n#### 2"
+    assert tokenizer.decode(ids, skip_special=False) == "<|begin|><<1+1=2>>2\n#### 2<|end|>"
+    assert tokenizer.token_bytes(tokenizer.end_id) == b"<|end|>"
+
+
+def test_byte_alphabet_equals_the_library() -> None:
+    import tokenizers
+
+    assert set(byte_alphabet()) == set(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    assert sorted(byte_alphabet().values()) == list(range(256))
+
+
+def test_lone_surrogate_becomes_a_question_mark(tokenizer: Tokenizer) -> None:
+    assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a?b"
+
+
+def test_fingerprint_is_that_of_the_file(tokenizer: Tokenizer, folder: Path) -> None:
+    assert tokenizer.fingerprint == sha256_file(folder / "tokenizer.json")
+
+
+def test_ids_out_of_range_are_refused(tokenizer: Tokenizer) -> None:
+    for token_id in (-1, tokenizer.vocabulary_size):
+        with pytest.raises(GanitaError, match="outside the vocabulary"):
+            tokenizer.token_bytes(token_id)
+
+
+def test_bad_folders_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanitaError, match="no such file"):
+        Tokenizer.load(tmp_path)
+    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    (tmp_path / "tokenizer.json").write_text(text[: len(text) // 2], encoding="utf-8")
+    with pytest.raises(IntegrityError, match="not a readable tokenizer"):
+        Tokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(text.replace("<|words|>", "<|wards|>"), encoding="utf-8")
+    with pytest.raises(GanitaError, match="has no token '<|words|>'".replace("|", r"\|")):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_encoding_after_a_fork_is_silent_and_does_not_hang(folder: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from ganita.tokenizer.tokenizer import Tokenizer\n"
+        f"t = Tokenizer.load(Path({str(folder)!r})); t.encode_batch(['a b c'] * 100)\n"
+        "pid = os.fork()\n"
+        "t.encode_batch(['a b c'] * 100)\n"
+        "os._exit(0) if pid == 0 else sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "TOKENIZERS_PARALLELISM"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
