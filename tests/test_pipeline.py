@@ -46,7 +46,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     module.input_fingerprint = lambda recipe: world.outside  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "fake_rooms", module)
     stages = {
-        "corpus": Stage("corpus", (), "fake_rooms", "corpus", lambda r: recipe_to_dict(r.tokenizer), reads_outside=True),
+        "corpus": Stage(
+            "corpus", (), "fake_rooms", "corpus", lambda r: recipe_to_dict(r.tokenizer), reads_outside=True
+        ),
         "pretrain": Stage(
             "pretrain", ("corpus",), "fake_rooms", "pretrain", lambda r: recipe_to_dict(r.model), resumable=True
         ),

@@ -32,7 +32,13 @@ def test_train_is_shorthand_for_both_stages_and_stages_win_in_the_file() -> None
 
 def test_overrides_win_and_reach_sources_by_name() -> None:
     tree = {"corpus": {"sources": [dict(GENERATED)]}, "finetune": {"steps": 3}}
-    overrides = ["train.steps=200", "corpus.sources.a.count=5e3", "model.qk_norm=true", "name=x", 'evaluate.tasks=["a"]']
+    overrides = [
+        "train.steps=200",
+        "corpus.sources.a.count=5e3",
+        "model.qk_norm=true",
+        "name=x",
+        'evaluate.tasks=["a"]',
+    ]
     recipe = recipe_from_dict(tree, overrides)
     assert recipe.pretrain.steps == recipe.finetune.steps == 200
     assert recipe.corpus.sources[0].count == 5000

@@ -43,7 +43,9 @@ def test_nothing_downloaded_is_executed(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            assert name not in {"eval", "exec", "compile", "pickle.load", "pickle.loads", "torch.load"}, f"{name} in {path}"
+            assert name not in {"eval", "exec", "compile", "pickle.load", "pickle.loads", "torch.load"}, (
+                f"{name} in {path}"
+            )
     assert not {"pickle", "dill", "marshal", "shelve"} & imports_of(path)
 
 

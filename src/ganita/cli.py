@@ -24,7 +24,11 @@ USER_ERROR, OUR_ERROR, STOPPED = 2, 1, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 a mistake of the user's, 1 one of ours, 130 stopped by a signal."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if len(rest) == 1 and not rest[0].startswith("-") and getattr(options, "question", None) == "":
+        options.question = rest.pop()  # argparse gives up an optional positional once an option has come before it
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.threads:  # before torch and its libraries count the cores
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(options.threads)
     reporter = Reporter(quiet=options.quiet)
