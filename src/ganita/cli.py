@@ -167,7 +167,7 @@ def _report(options: argparse.Namespace, reporter: Reporter) -> None:
 
 
 def _solve(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.solve.solver import ask, load_solver, show
+    from ganita.solve.solver import ask, load_solver
 
     solver = load_solver(Path(options.target), calculator=not options.no_calculator)
     settings: dict[str, Any] = {
@@ -177,23 +177,16 @@ def _solve(options: argparse.Namespace, reporter: Reporter) -> None:
         "seed": options.seed,
         "max_new_tokens": options.max_new_tokens,
     }
-    if options.question:
-        show(solver, options.question, reporter.say, **settings)
-    else:
-        ask(solver, write=reporter.say, **settings)
+    ask(solver, options.question, reporter, **settings)
 
 
 def _answers(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.evaluate.browse import answers, evaluated_tasks, show_record
+    from ganita.evaluate.answers import show
 
     run = Run(Path(options.target))
     run.recipe()
-    which: Any = "wrong" if options.wrong else "right" if options.right else "all"
-    records = answers(run, options.task or evaluated_tasks(run)[0], which)
-    for number, record in enumerate(records, start=1):
-        reporter.say(show_record(record) + "\n")
-        if number == options.limit:
-            break
+    verdict: Any = "wrong" if options.wrong else "right" if options.right else "all"
+    show(run, options.task, verdict, options.limit, reporter)
 
 
 def _export(options: argparse.Namespace, reporter: Reporter) -> None:

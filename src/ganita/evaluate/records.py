@@ -1,0 +1,116 @@
+"""What is kept of each item, and the file that survives a kill between any two of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ganita.errors import IntegrityError
+from ganita.evaluate.scoring import Verdict
+from ganita.evaluate.tasks import Item
+from ganita.storage import read_jsonl, write_text
+
+ITEMS, RESULTS = "items.jsonl", "results.json"
+_SECONDS = "seconds_so_far"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One item, answered and judged. `num_new_tokens` counts the end token; `finished`: end, length, too long."""
+
+    id: str
+    question: str
+    gold: str
+    output: str
+    answer_strict: str | None
+    answer_flexible: str | None
+    strict: bool
+    flexible: bool
+    finished: str
+    num_new_tokens: int
+    num_calculator_calls: int
+
+    @classmethod
+    def of(
+        cls, item: Item, output: str, verdict: Verdict, finished: str, num_new_tokens: int, num_calculator_calls: int
+    ) -> Record:
+        """Build the record of an item from its output and verdict."""
+        return cls(
+            id=item.id,
+            question=item.question,
+            gold=item.gold,
+            output=output,
+            **dataclasses.asdict(verdict),
+            finished=finished,
+            num_new_tokens=num_new_tokens,
+            num_calculator_calls=num_calculator_calls,
+        )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str) -> Record:
+        """Read a record back; missing or unknown keys are an `IntegrityError`."""
+        values = {key: value for key, value in values.items() if key != _SECONDS}
+        if set(values) != {field.name for field in dataclasses.fields(cls)}:
+            raise IntegrityError(f"{where}: record {values.get('id')!r} has other fields than this version writes")
+        return cls(**values)
+
+
+class RecordFile:
+    """items.jsonl while it grows.
+
+    Each line also says how many seconds of work lie behind it, so that a resumed evaluation knows its whole
+    cost; `finish` writes the file anew in order and without them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds = 0.0
+        self._file: IO[str] | None = None
+
+    def read(self) -> list[Record]:
+        """Return the records that are whole. A half-written last line is cut off, so that appending is safe."""
+        if not self.path.is_file():
+            return []
+        rows = list(read_jsonl(self.path))
+        write_text(self.path, "".join(_line(row) for row in rows))
+        self.seconds = max((row.get(_SECONDS, 0.0) for row in rows), default=0.0)
+        return [Record.from_dict(row, str(self.path)) for row in rows]
+
+    def append(self, record: Record, seconds: float) -> None:
+        """Write one record at once: a kill loses at most the items being generated."""
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a", encoding="utf-8")
+        self._file.write(_line({**dataclasses.asdict(record), _SECONDS: round(seconds, 3)}))
+        self._file.flush()
+
+    def finish(self, records: Sequence[Record]) -> None:
+        """Replace the file by all records in the order given."""
+        self.close()
+        write_text(self.path, "".join(_line(dataclasses.asdict(record)) for record in records))
+
+    def close(self) -> None:
+        """Close the file; records written so far stay."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> RecordFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Yield the records of a finished items.jsonl."""
+    for row in read_jsonl(path):
+        yield Record.from_dict(row, str(path))
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,0 +1,181 @@
+"""The evaluate stage: every task's items through the sampler, each record kept as soon as it is there.
+
+    evaluate/<task>/items.jsonl   one record per item, in the order of the benchmark
+             results.json         per task: accuracies with intervals, protocol, prompt hash, seconds
+
+A killed evaluation goes on with the items that have no record yet. That changes no answer: what a row
+generates does not depend on the rows beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganita.evaluate.records import ITEMS, RESULTS, Record, RecordFile
+from ganita.evaluate.scoring import SCORERS
+from ganita.evaluate.statistics import wilson_interval
+from ganita.evaluate.tasks import Item, Task, find_tasks, load_items
+from ganita.progress import Bar, Reporter
+from ganita.recipe import Corpus, Evaluate, Recipe
+from ganita.runs import Run
+from ganita.solve.sampler import Sampler
+from ganita.solve.solver import load_solver
+from ganita.storage import fingerprint, write_json
+from ganita.tokenizer.template import render_prompt
+
+_SUMMARY = ("title", "n", "strict", "flexible", "form", "calculator", "seconds")
+TOO_LONG = "too long"  # `finished` of an item whose question does not fit the context; scored as wrong
+
+
+def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """Evaluate the final model of `run` on the recipe's tasks; return the accuracies as the stage's summary."""
+    tasks = find_tasks(recipe.evaluate.tasks)
+    solver = load_solver(run.root, calculator=recipe.evaluate.calculator, device=recipe.finetune.device)
+    results = {task.name: evaluate_task(task, recipe, solver.sampler, folder / task.name, reporter) for task in tasks}
+    write_json(folder / RESULTS, results)
+    return {"tasks": {name: {key: result[key] for key in _SUMMARY} for name, result in results.items()}}
+
+
+def evaluate_task(task: Task, recipe: Recipe, sampler: Sampler, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """Evaluate one task into `folder`, going on from the records that are there; return its results."""
+    settings = recipe.evaluate
+    form = task.form or settings.form
+    items, excluded = load_items(task, recipe, reporter)
+    prompts = [render_prompt(item.question, item.choices, form, sampler.tokenizer) for item in items]
+    with RecordFile(folder / ITEMS) as file:
+        known = {item.id for item in items}
+        done = {record.id: record for record in file.read() if record.id in known}
+        pending = [place for place, item in enumerate(items) if item.id not in done]
+        if done:
+            reporter.say(f"  {task.name}: {len(done):,} of {len(items):,} items were done before")
+        started, seconds_before = time.monotonic(), file.seconds
+        with reporter.bar(task.name, len(items)) as bar:
+            progress = _Progress(bar, len(items), done.values())
+            asked, asked_prompts = [items[place] for place in pending], [prompts[place] for place in pending]
+            stream = evaluate_items(sampler, asked, asked_prompts, settings, task.scorer)
+            for record in stream:
+                done[record.id] = record
+                file.append(record, seconds_before + time.monotonic() - started)
+                progress.add(record)
+        records = [done[item.id] for item in items]
+        seconds = seconds_before + time.monotonic() - started
+        file.finish(records)
+    result = summarize(records)
+    reporter.say(f"  {task.name}: {describe(result)}")
+    return {
+        "title": task.title,
+        **result,
+        "excluded": excluded,
+        "form": form,
+        "calculator": settings.calculator,
+        "max_new_tokens": settings.max_new_tokens,
+        "decoding": "greedy",
+        "prompt_hash": prompt_hash(prompts),
+        "set_fingerprint": fingerprint([[item.id, item.question, item.gold] for item in items]),
+        "task_version": task.version,
+        "set": task.set or "families",
+        "seconds": round(seconds, 3),
+        "new_tokens": sum(record.num_new_tokens for record in records),
+    }
+
+
+def evaluate_items(
+    sampler: Sampler, items: Sequence[Item], prompts: Sequence[list[int]], settings: Evaluate, scorer: str = "number"
+) -> Iterator[Record]:
+    """Yield the record of each item as it is finished (not in order): greedy, one solution each.
+
+    An item whose prompt does not fit the model's context gets a record with `finished` = "too long" and is wrong.
+    """
+    judge = SCORERS[scorer].judge
+    fitting = [place for place, prompt in enumerate(prompts) if sampler.fits(prompt)]
+    for place in sorted(set(range(len(prompts))) - set(fitting)):
+        yield Record.of(items[place], "", judge("", items[place].gold), TOO_LONG, 0, 0)
+    stream = sampler.stream(
+        [prompts[place] for place in fitting],
+        max_new_tokens=settings.max_new_tokens,
+        batch_rows=settings.batch_rows,
+    )
+    for index, completion in stream:
+        item = items[fitting[index]]
+        verdict = judge(completion.text, item.gold)
+        yield Record.of(
+            item,
+            completion.text,
+            verdict,
+            completion.finished,
+            completion.num_new_tokens,
+            completion.num_calculator_calls,
+        )
+
+
+def summarize(records: Sequence[Record]) -> dict[str, Any]:
+    """Return n, strict and flexible accuracy with Wilson 95 % intervals, and how the solutions ended."""
+    num_items = len(records)
+
+    def accuracy(num_right: int) -> dict[str, float]:
+        low, high = wilson_interval(num_right, num_items)
+        return {"right": num_right, "accuracy": num_right / max(num_items, 1), "low": low, "high": high}
+
+    return {
+        "n": num_items,
+        "strict": accuracy(sum(record.strict for record in records)),
+        "flexible": accuracy(sum(record.flexible for record in records)),
+        "no_answer": sum(record.answer_strict is None for record in records),
+        "cut": sum(record.finished == "length" for record in records),
+        "too_long": sum(record.finished == TOO_LONG for record in records),
+    }
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Write a result as one line: `strict 39.4 % [36.8, 42.1], flexible ...`."""
+
+    def share(score: dict[str, float]) -> str:
+        return f"{100 * score['accuracy']:.1f} % [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
+
+    notes = [f"n = {result['n']:,}"]
+    notes += [f"{result['cut']:,} cut at the token limit"] if result["cut"] else []
+    notes += [f"{result['too_long']:,} too long for the context, counted wrong"] if result["too_long"] else []
+    return f"strict {share(result['strict'])}, flexible {share(result['flexible'])} ({'; '.join(notes)})"
+
+
+def prompt_hash(prompts: Sequence[list[int]]) -> str:
+    """Return the SHA-256 of all rendered prompts: two runs with the same one asked exactly the same."""
+    return fingerprint(list(prompts))
+
+
+def input_fingerprint(recipe: Recipe) -> dict[str, Any]:
+    """Return what identifies the stage's own inputs: the task tables, and the files behind their sets."""
+    from ganita.corpus import build as corpus
+    from ganita.corpus.families import library
+
+    tasks = find_tasks(recipe.evaluate.tasks)
+    # The corpus room fingerprints benchmark sets already, for decontamination: the same answer here.
+    sets = Corpus(sources=(), decontaminate=tuple(task.set for task in tasks if task.set))
+    files = corpus.input_fingerprint(dataclasses.replace(recipe, corpus=sets))["benchmarks"]
+    return {
+        task.name: {"task": task.to_dict(), "files": files[task.set] if task.set else library().fingerprint}
+        for task in tasks
+    }
+
+
+class _Progress:
+    """Shows the accuracy so far and the time to go. Kept as counts: summing all records at each one is quadratic."""
+
+    def __init__(self, bar: Bar, num_items: int, before: Iterable[Record]) -> None:
+        self._bar, self._num_items = bar, num_items
+        verdicts = [record.strict for record in before]
+        self._num_right, self._num_before = sum(verdicts), len(verdicts)
+        self._num_done, self._started = self._num_before, time.monotonic()
+        bar.advance(self._num_done)
+
+    def add(self, record: Record) -> None:
+        self._num_done += 1
+        self._num_right += record.strict
+        per_item = (time.monotonic() - self._started) / (self._num_done - self._num_before)
+        remaining = per_item * (self._num_items - self._num_done)
+        self._bar.advance()
+        self._bar.note(f"strict {100 * self._num_right / self._num_done:.1f} %, {remaining:.0f} s to go")

@@ -1,0 +1,122 @@
+"""Benchmarks as data: what tasks.toml declares, and the items of a task."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from itertools import islice
+from typing import Any
+
+from ganita.corpus.document import Problem
+from ganita.errors import GanitaError, nearest
+from ganita.evaluate.scoring import SCORERS
+from ganita.progress import Reporter
+from ganita.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Task:
+    """One benchmark, as tasks.toml declares it."""
+
+    name: str
+    title: str
+    scorer: str
+    version: int
+    set: str = ""
+    items: int = 0
+    form: str = ""
+    source: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for fingerprints and results."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question with its gold answer."""
+
+    id: str
+    question: str
+    gold: str
+    choices: tuple[str, ...] = ()
+
+
+def load_tasks() -> dict[str, Task]:
+    """Return every declared task by name, in the order of tasks.toml."""
+    text = resources.files("ganita.evaluate").joinpath("tasks.toml").read_text(encoding="utf-8")
+    known = {field.name for field in fields(Task)}
+    tasks = {}
+    for name, table in tomllib.loads(text).items():
+        if unknown := set(table) - known:
+            raise GanitaError(f"tasks.toml: {name}: unknown key {', '.join(sorted(unknown))}")
+        tasks[name] = Task(name=name, **table)
+        if tasks[name].scorer not in SCORERS:
+            raise GanitaError(f"tasks.toml: {name}: unknown scorer {tasks[name].scorer!r}")
+    return tasks
+
+
+def find_tasks(names: Sequence[str]) -> list[Task]:
+    """Return the named tasks; an unknown or repeated one is a `GanitaError`."""
+    tasks = load_tasks()
+    for name in names:
+        if name not in tasks:
+            raise GanitaError(f"unknown benchmark {name!r}{nearest(name, tasks)}; there are {', '.join(tasks)}")
+        if names.count(name) > 1:
+            raise GanitaError(f"evaluate.tasks names {name!r} twice")
+    return [tasks[name] for name in names]
+
+
+def load_items(task: Task, recipe: Recipe, reporter: Reporter) -> tuple[list[Item], int]:
+    """Return the items of a task that can be scored, and how many could not be.
+
+    Left out, counted and named in a warning: empty questions, repeated ids, gold answers that the scorer cannot
+    read. An empty task is a `GanitaError`.
+    """
+    items, problems = check_items(task, _problems(task, recipe, reporter))
+    excluded = sum(len(ids) for ids in problems.values())
+    for reason, ids in problems.items():
+        shown = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+        reporter.warn(f"{task.name}: {len(ids)} items left out: {reason} ({shown})")
+    if task.items and len(items) + excluded != task.items:
+        reporter.warn(f"{task.name}: {len(items) + excluded:,} items found, {task.items:,} expected; is the set whole?")
+    if not items:
+        raise GanitaError(f"{task.name}: no item that can be scored; check the set {task.set or 'families'!r}")
+    # A limit takes the first items, so that a larger limit later covers the same ones.
+    return (items[: recipe.evaluate.limit] if recipe.evaluate.limit else items), excluded
+
+
+def check_items(task: Task, problems: Iterable[Problem]) -> tuple[list[Item], dict[str, list[str]]]:
+    """Split problems into items and, by reason, the ids of those that cannot be scored."""
+    readable = SCORERS[task.scorer].readable
+    items: list[Item] = []
+    left_out: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for problem in problems:
+        question, gold = problem.question.strip(), str(problem.answer).strip()
+        reason = ""
+        if not question:
+            reason = "empty question"
+        elif problem.id in seen:
+            reason = "repeated id"
+        elif not readable(gold):
+            reason = "gold answer is not a number"
+        if reason:
+            left_out.setdefault(reason, []).append(problem.id)
+            continue
+        seen.add(problem.id)
+        items.append(Item(problem.id, question, gold, tuple(problem.choices)))
+    return items, left_out
+
+
+def _problems(task: Task, recipe: Recipe, reporter: Reporter) -> Iterable[Problem]:
+    if task.set:
+        from ganita.corpus.sets import load_problems
+
+        return load_problems(task.set, reporter)
+    from ganita.corpus.families import library
+
+    count = recipe.evaluate.families_count
+    return islice(library().generate(count, recipe.seed, "held-out"), count)

@@ -1,0 +1,107 @@
+"""How one token is drawn from the logits of each row, and how sure that draw is.
+
+Matrix products give slightly different sums in batches of different sizes (about 1e-5 on a logit in
+float32). Nearly always that changes nothing; in a near tie it would change the token and then the whole
+answer. So each draw also says whether it was *close*: whether such noise could have changed it. The
+sampler decides close draws again from a computation that does not depend on the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganita.errors import GanitaError
+
+_LOGIT_NOISE = 1e-3  # far above what was seen between batch sizes in float32 (1e-5), far below usual gaps
+_SHARE_NOISE = 1e-4  # the same noise, on a cumulative probability
+_NUM_CANDIDATES = 128  # enough for nearly every draw; the rest sorts the whole vocabulary
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How tokens are drawn. Temperature 0 is greedy; top_k 0 and top_p 1 leave the distribution whole."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that mean nothing."""
+        if not self.temperature >= 0:
+            raise GanitaError(f"temperature {self.temperature}: must be 0 (greedy) or positive")
+        if not 0 < self.top_p <= 1:
+            raise GanitaError(f"top_p {self.top_p}: must be above 0 and at most 1")
+        if self.top_k < 0:
+            raise GanitaError(f"top_k {self.top_k}: must be 0 (all tokens) or positive")
+
+
+def uniforms(seed: int, index: int, count: int) -> np.ndarray:
+    """Return the `count` random numbers in [0, 1) of one prompt, one per token position; float64.
+
+    A counter-based generator (Philox; Salmon et al., 2011) keyed by (seed, index): what a row draws depends
+    on nothing else, so not on the batch it shares.
+    """
+    key = np.array([seed & (2**64 - 1), index], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).random(count)
+
+
+def draw(logits: Tensor, settings: Draw, chances: Tensor | None = None) -> tuple[list[int], list[bool]]:
+    """Draw one token per row; return the tokens and, per row, whether numerical noise could change it.
+
+    `logits` is (R, V). `chances` is (R,) float64 on the CPU, uniform in [0, 1); not used when greedy.
+    """
+    if settings.temperature == 0:
+        best, tokens = logits.max(dim=-1)  # max and amax: several times faster on a CPU than argmax and topk
+        second = logits.scatter(1, tokens[:, None], -torch.inf).amax(dim=-1)
+        return tokens.tolist(), (best - second < _LOGIT_NOISE).tolist()
+    assert chances is not None
+    return _sample(logits.float().cpu() / settings.temperature, settings, chances)
+
+
+def _ranked(scaled: Tensor, settings: Draw, chances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (values, tokens, shares) of the most likely tokens of each row in falling order, each (R, W).
+
+    W is small where that provably holds every draw, else the vocabulary: a full sort costs more than the model.
+    """
+    size = scaled.shape[-1]
+    num_kept = min(settings.top_k or size, size)
+    needed = (chances if settings.top_p == 1 else torch.full_like(chances, settings.top_p)) + _SHARE_NOISE
+    for width in (_NUM_CANDIDATES, size):
+        if width < size and width <= num_kept < size:
+            continue
+        values, tokens = torch.topk(scaled, min(width, size), dim=-1)
+        mass = torch.logsumexp(values[:, :num_kept] if num_kept <= width else scaled, dim=-1, keepdim=True)
+        shares = torch.exp(values.double() - mass.double())
+        shares[:, num_kept:] = 0
+        if num_kept <= width or bool((shares.sum(-1) > needed).all()):
+            break
+    return values, tokens, shares
+
+
+def _sample(scaled: Tensor, settings: Draw, chances: Tensor) -> tuple[list[int], list[bool]]:
+    """Invert the cumulative distribution over tokens in falling order of probability.
+
+    By probability and not by id, so that two equal tokens changing places move only the draws that fall on them.
+    Top-p (nucleus): the fewest tokens that hold at least that share; Holtzman et al., 2020, section 3.1.
+    """
+    values, tokens, shares = _ranked(scaled, settings, chances)
+    cumulative = shares.cumsum(-1)  # (R, W)
+    before = cumulative - shares
+    close = torch.zeros(len(scaled), dtype=torch.bool)
+    target = chances[:, None]  # (R, 1)
+    if settings.top_p < 1:
+        nucleus = before < settings.top_p
+        target = target * torch.where(nucleus, shares, 0.0).sum(-1, keepdim=True)
+        close |= ((before - settings.top_p).abs() < _SHARE_NOISE).any(-1)
+    # Rounding may leave the last sum just below the target: never past the last token that has a share.
+    rank = torch.searchsorted(cumulative, target, right=True).minimum((shares > 0).sum(-1, keepdim=True) - 1)
+    start, end = before.gather(1, rank), cumulative.gather(1, rank)
+    close |= (((target - start < _SHARE_NOISE) & (rank > 0)) | (end - target < _SHARE_NOISE))[:, 0]
+    for neighbour in ((rank - 1).clamp(min=0), (rank + 1).clamp(max=values.shape[-1] - 1)):
+        gap = (values.gather(1, neighbour) - values.gather(1, rank)).abs()
+        close |= ((neighbour != rank) & (gap < _LOGIT_NOISE / settings.temperature))[:, 0]
+    return tokens.gather(1, rank)[:, 0].tolist(), close.tolist()
