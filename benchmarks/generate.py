@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 
 import torch
+from harness import report, take_turns
+
 from ganita.model.config import num_parameters, resolve
 from ganita.model.decoder import Decoder, KVCache
 from ganita.model.huggingface import to_huggingface
 from ganita.recipe import Model
-from harness import report, take_turns
 
 SHAPE = Model(layers=6, width=320, heads=5, hidden=896, context_length=512)
 VOCABULARY, PROMPT, NEW = 8192, 32, 64

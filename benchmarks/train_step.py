@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from harness import report, take_turns
+
 from ganita.model.config import ModelConfig, flops_per_token, num_parameters, resolve
 from ganita.model.decoder import Decoder
 from ganita.progress import Reporter
@@ -19,7 +21,6 @@ from ganita.recipe import Model, Train
 from ganita.train.calibrate import RandomRows
 from ganita.train.loop import Job, Trainer
 from ganita.train.placement import choose
-from harness import report, take_turns
 
 SHAPE = Model(layers=6, width=320, heads=5, hidden=896, context_length=512)
 VOCABULARY, TOKENS, MICRO_ROWS = 8192, 4096, 8

@@ -5,9 +5,10 @@ from fractions import Fraction
 
 import pytest
 import sympy
-from ganita.arithmetic import ArithmeticRefusedError, calculate, evaluate, format_number, parse_number
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ganita.arithmetic import ArithmeticRefusedError, calculate, evaluate, format_number, parse_number
 
 numbers = st.integers(0, 999).map(str) | st.decimals(0, 99, places=2).map(str)
 expressions = st.recursive(
@@ -77,6 +78,11 @@ def test_calculates_as_gsm8k_marks_do(text: str, expected: str) -> None:
 )
 def test_refuses_what_is_not_bounded_arithmetic(hostile: str) -> None:
     assert calculate(hostile) is None
+
+
+@pytest.mark.parametrize("text, value", [("max(1, a)", 7), ("max(a,1)", 7), ("min(2,10)", 2), ("1,200+a", 1207)])
+def test_commas_separate_thousands_or_arguments(text: str, value: int) -> None:
+    assert evaluate(text, {"a": 7}) == value
 
 
 def test_works_in_any_thread() -> None:

@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
+
 from ganita import pipeline
 from ganita.errors import GanitaError, IntegrityError
 from ganita.pipeline import Stage, decide, execute

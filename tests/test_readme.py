@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from ganita.recipe import recipe_from_dict
 from tests.tiny import ganita, write_tiny
 
@@ -50,7 +52,7 @@ def test_ganita_commands_run(command: str, world: tuple[Path, Path], tmp_path: P
     for word in words:
         assert not word.startswith("configs/") or (ROOT / word).is_file(), f"the README names {word}"
     if words[0] == "run":  # the values must fit the real recipe; what they build would take too long here
-        overrides = [value for key, value in zip(words, words[1:], strict=False) if key == "--set"]
+        overrides = [value for key, value in itertools.pairwise(words) if key == "--set"]
         recipe_from_dict(tomllib.loads((ROOT / words[1]).read_text()), overrides)
         words = [word for word in words if word != "--set" and word not in overrides]
     words = [str(recipe) if word.startswith("configs/") else word for word in words]

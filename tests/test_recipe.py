@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+
 from ganita.errors import GanitaError
 from ganita.recipe import Recipe, documentation, load_recipe, recipe_from_dict, recipe_to_dict
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ganita.runs import Run
 from ganita.storage import read_jsonl, sha256_file
 from tests.tiny import ganita, start, write_tiny

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ganita.runs import STAGES, Run
 from ganita.storage import read_json, read_jsonl
 from tests.tiny import ganita, write_tiny

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from ganita import storage
 from ganita.errors import GanitaError, IntegrityError
 

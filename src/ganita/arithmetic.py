@@ -25,7 +25,7 @@ MAX_DEPTH = 40
 MAX_EXPONENT = 64
 MAX_BITS = 256  # of numerator or denominator: 77 decimal digits
 
-_TOKEN = re.compile(r"\s*(?:(\d[\d,]*\.?\d*|\.\d+)|([A-Za-z_]\w*)|(\*\*|[-+*/^%(),]))")
+_TOKEN = re.compile(r"\s*(?:(\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d*)?|\d+\.?\d*|\.\d+)|([A-Za-z_]\w*)|(\*\*|[-+*/^%(),]))")
 _SYMBOLS = str.maketrans({"×": "*", "÷": "/", "−": "-", "–": "-", "·": "*", "$": " ", "€": " ", "£": " "})
 
 

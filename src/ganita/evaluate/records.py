@@ -33,6 +33,7 @@ class Record:
     finished: str
     num_new_tokens: int
     num_calculator_calls: int
+    family: str = ""  # of a procedural problem
 
     @classmethod
     def of(
@@ -48,6 +49,7 @@ class Record:
             finished=finished,
             num_new_tokens=num_new_tokens,
             num_calculator_calls=num_calculator_calls,
+            family=item.family,
         )
 
     @classmethod

@@ -42,6 +42,7 @@ class Item:
     question: str
     gold: str
     choices: tuple[str, ...] = ()
+    family: str = ""
 
 
 def load_tasks() -> dict[str, Task]:
@@ -107,7 +108,7 @@ def check_items(task: Task, problems: Iterable[Problem]) -> tuple[list[Item], di
             left_out.setdefault(reason, []).append(problem.id)
             continue
         seen.add(problem.id)
-        items.append(Item(problem.id, question, gold, tuple(problem.choices)))
+        items.append(Item(problem.id, question, gold, tuple(problem.choices), problem.family))
     return items, left_out
 
 
