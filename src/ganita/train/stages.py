@@ -1,0 +1,266 @@
+"""Pretraining and fine-tuning as the pipeline calls them, and the finished model as everybody else loads it.
+
+    <stage>/metrics.jsonl, summary.json, model/{weights.safetensors, config.json}; checkpoints/ while at work
+
+Ends in this order: the model is written and renamed into place, then summary.json, then the checkpoints go. A stage
+killed between any two of these finds out where it stood from what is there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganita import hardware, storage
+from ganita.errors import GanitaError, IntegrityError
+from ganita.model import weights as model_weights
+from ganita.model.config import ModelConfig, flops_per_token, num_parameters, resolve
+from ganita.model.decoder import Decoder
+from ganita.progress import Reporter
+from ganita.recipe import Model, Recipe, Train, recipe_to_dict
+from ganita.runs import Run
+from ganita.shards.loader import Loader
+from ganita.tokenizer.tokenizer import Tokenizer
+from ganita.train import placement
+from ganita.train.checkpoint import check_fingerprints
+from ganita.train.loop import Job, Trainer
+from ganita.train.memory import available_bytes, choose_micro_rows
+
+_MODEL, _SUMMARY = "model", "summary.json"
+_WEIGHTS = model_weights.WEIGHTS
+# Fields of the recipe that decide how fast a run is or what is shown of it, not what it computes.
+_WEIGHT = {"pretrain": "weight", "finetune": "finetune_weight"}  # which share of a source counts in which stage
+_FREE_TO_CHANGE = (
+    "micro_rows",
+    "compile",
+    "device",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "validate_steps",
+    "validate_rows",
+    "log_steps",
+    "tokens",
+    "steps",
+)
+
+
+def pretrain(
+    recipe: Recipe, run: Run, folder: Path, reporter: Reporter, *, allow_mismatch: bool = False
+) -> dict[str, Any]:
+    """Train a new model on the shards' pretraining mixture; resumes from the checkpoints in `folder`.
+
+    `allow_mismatch` goes on with a checkpoint of other shards or another tokenizer, with a warning. Raises what
+    `Trainer.run` raises.
+    """
+    return _train_stage("pretrain", recipe, run, folder, reporter, allow_mismatch)
+
+
+def finetune(
+    recipe: Recipe, run: Run, folder: Path, reporter: Reporter, *, allow_mismatch: bool = False
+) -> dict[str, Any]:
+    """Train the pretrained model (a new one, if nothing was pretrained) on the worked problems; as `pretrain`."""
+    return _train_stage("finetune", recipe, run, folder, reporter, allow_mismatch)
+
+
+def context_length(train: Train, model: Model | ModelConfig) -> int:
+    """Return the tokens per row of a training stage."""
+    return train.context_length or model.context_length
+
+
+def rows_per_batch(train: Train, model: Model | ModelConfig) -> int:
+    """Return the rows of one optimiser step: as many as `batch_tokens` holds whole."""
+    return max(1, train.batch_tokens // context_length(train, model))
+
+
+def num_steps(train: Train) -> int:
+    """Return the optimiser steps of a training stage; 0: the stage is left out."""
+    return train.steps or math.ceil(train.tokens / train.batch_tokens)
+
+
+def load_model(
+    run: Run, stage: str | None = None, *, precision: str = "float32", device: str = "cpu"
+) -> tuple[Decoder, Tokenizer]:
+    """Load the weights of a finished stage (default: the run's final ones), in evaluation mode, and the tokenizer.
+
+    Raises `IntegrityError` for altered weights and `GanitaError` for a tokenizer that is not the model's.
+    """
+    stage = stage or run.model_stage()
+    folder, manifest = run.stage(stage), run.manifest(stage)
+    weights = folder / _MODEL / _WEIGHTS
+    listed = manifest.get("files", {}).get(f"{_MODEL}/{_WEIGHTS}")
+    if listed is None:
+        raise GanitaError(f"{folder} holds no model; train that stage with a budget above 0")
+    if not weights.is_file() or storage.sha256_file(weights) != listed["sha256"]:
+        raise IntegrityError(f"{weights}: missing or altered (its SHA-256 is not its manifest's); rebuild the stage")
+    tokenizer = Tokenizer.load(run.stage("tokenizer"))
+    expected = manifest["summary"].get("fingerprints", {}).get("tokenizer", tokenizer.fingerprint)
+    check_fingerprints({"tokenizer": expected}, {"tokenizer": tokenizer.fingerprint}, weights)
+    model = model_weights.load_model(folder / _MODEL).to(hardware.pick_device(device))
+    model.compute_dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return model.eval(), tokenizer
+
+
+def _train_stage(
+    stage: str, recipe: Recipe, run: Run, folder: Path, reporter: Reporter, allow_mismatch: bool
+) -> dict[str, Any]:
+    train: Train = getattr(recipe, stage)
+    steps = num_steps(train)
+    if steps == 0:
+        return {"steps": 0}
+    fingerprints = _fingerprints(stage, recipe, run)
+    summary_path = folder / _SUMMARY
+    if summary_path.is_file():  # it ended, but the pipeline was killed before it sealed the folder
+        summary: dict[str, Any] = storage.read_json(summary_path)
+        if not allow_mismatch:
+            check_fingerprints(summary.get("fingerprints", {}), fingerprints, folder)
+    else:
+        job = _prepare(stage, recipe, run, folder, reporter, fingerprints)
+        job = replace(job, allow_mismatch=allow_mismatch)
+        summary = Trainer(job).run()
+        summary["fingerprints"] = fingerprints
+        if recipe.cost.price_per_hour:
+            summary["cost"] = summary["seconds"] / 3600 * recipe.cost.price_per_hour
+            summary["currency"] = recipe.cost.currency
+        _write_model(job.model, folder)
+        storage.write_json(summary_path, summary)
+    storage.remove(folder / "checkpoints")
+    return summary
+
+
+def _prepare(
+    stage: str, recipe: Recipe, run: Run, folder: Path, reporter: Reporter, fingerprints: dict[str, str]
+) -> Job:
+    """Build the model, the loaders and everything else that a training run is made of."""
+    train: Train = getattr(recipe, stage)
+    steps = num_steps(train)
+    shards = run.stage("shards")
+    start = _start_model(stage, recipe, run, _shards_index(shards)["vocabulary_size"])
+    config, context = start.config, context_length(train, start.config)
+    if context > config.context_length:
+        raise GanitaError(f"{stage}.context_length = {context} is longer than the model's {config.context_length}")
+    rows = rows_per_batch(train, config)
+    flops = flops_per_token(config, context)
+    place = placement.choose(train, float(flops.causal) * steps * rows * context, reporter)
+    micro_rows = choose_micro_rows(
+        config,
+        train,
+        rows=rows,
+        memory=available_bytes(place.device),
+        compute_bytes=2 if place.dtype == torch.bfloat16 else 4,
+        device_type=place.device.type,
+    )
+    reporter.say(
+        f"  {stage}: {num_parameters(config):,} parameters, {steps:,} steps of {rows} rows of {context} tokens "
+        f"({micro_rows} rows at a time), {place.precision}, {'compiled' if place.compiled else 'eager'}: {place.reason}"
+    )
+    return Job(
+        model=start,
+        loader=_loader(stage, recipe, shards, "train", context, rows, fingerprints["tokenizer"]),
+        validation=_validation(stage, recipe, shards, context, reporter),
+        fingerprints=fingerprints,
+        train=train,
+        num_steps=steps,
+        folder=folder,
+        placement=place,
+        micro_rows=micro_rows,
+        flops_per_token=float(flops.paper),
+        reporter=reporter,
+        label=stage,
+        watts=recipe.cost.watts,
+    )
+
+
+def _start_model(stage: str, recipe: Recipe, run: Run, vocabulary_size: int) -> Decoder:
+    """Return the model that a stage starts from: the pretrained one for fine-tuning, else a new one."""
+    if stage == "finetune" and (run.stage("pretrain") / _MODEL).is_dir():
+        storage.verify(run.stage("pretrain"))
+        model = model_weights.load_model(run.stage("pretrain") / _MODEL)
+        if model.config.vocabulary_size != vocabulary_size:
+            raise GanitaError(
+                f"{run.root}: the pretrained model has {model.config.vocabulary_size} tokens, the shards "
+                f"{vocabulary_size}; run pretraining again"
+            )
+        return model
+    torch.manual_seed(recipe.seed)
+    return Decoder(resolve(recipe.model, vocabulary_size))
+
+
+def _loader(
+    stage: str, recipe: Recipe, shards: Path, split: str, context: int, rows: int, tokenizer_fingerprint: str = ""
+) -> Loader:
+    train: Train = getattr(recipe, stage)
+    return Loader(
+        shards,
+        split=split,
+        stage=stage,
+        context_length=context,
+        rows_per_batch=rows,
+        seed=recipe.seed,
+        loss_on=train.loss_on,
+        forms=train.forms,
+        tokenizer_fingerprint=tokenizer_fingerprint,
+        # today's, not those of the day when the shards were written: a weight does not touch the tokens
+        weights=_weights(stage, recipe),
+    )
+
+
+def _weights(stage: str, recipe: Recipe) -> dict[str, float]:
+    """Return the weight of each source in a stage's mixture."""
+    return {source.name or source.set: getattr(source, _WEIGHT[stage]) for source in recipe.corpus.sources}
+
+
+def _validation(stage: str, recipe: Recipe, shards: Path, context: int, reporter: Reporter) -> Loader | None:
+    """Open the held-out rows. A run without any is possible, but said."""
+    train: Train = getattr(recipe, stage)
+    if train.validate_rows == 0 or recipe.corpus.validation_share == 0:
+        return None
+    try:
+        return _loader(stage, recipe, shards, "validation", context, train.validate_rows)
+    except IntegrityError:
+        raise
+    except GanitaError as error:
+        reporter.warn(f"{stage}: no validation loss: {error}")
+        return None
+
+
+def _fingerprints(stage: str, recipe: Recipe, run: Run) -> dict[str, str]:
+    """Return what a checkpoint of this stage depends on, each as a fingerprint."""
+    train = {key: value for key, value in recipe_to_dict(getattr(recipe, stage)).items() if key not in _FREE_TO_CHANGE}
+    train |= {"steps": num_steps(getattr(recipe, stage)), "weights": _weights(stage, recipe)}
+    shards = run.stage("shards")
+    tokenizer = storage.sha256_file(run.stage("tokenizer") / "tokenizer.json")
+    index = _shards_index(shards)
+    found = {
+        "tokenizer": tokenizer,
+        "shards": storage.sha256_file(shards / "index.json"),
+        "model": storage.fingerprint(resolve(recipe.model, index["vocabulary_size"]).to_dict()),
+        "training recipe": storage.fingerprint({"train": train, "seed": recipe.seed}),
+    }
+    if stage == "finetune":
+        weights = run.manifest("pretrain").get("files", {}).get(f"{_MODEL}/{_WEIGHTS}", {})
+        found["pretrained model"] = weights.get("sha256", "none")
+    return found
+
+
+def _shards_index(shards: Path) -> dict[str, Any]:
+    return storage.read_json(shards / "index.json")  # type: ignore[no-any-return]
+
+
+def _write_model(model: Any, folder: Path) -> None:
+    """Write model/ under a temporary name and rename it into place."""
+    scrap = folder / f".{_MODEL}.tmp"
+    storage.remove(scrap)
+    storage.remove(folder / _MODEL)
+    try:
+        scrap.mkdir(parents=True)
+        model_weights.save_model(model, scrap)
+        storage.publish(scrap, folder / _MODEL)
+    except OSError as error:
+        storage.remove(scrap)
+        raise GanitaError(
+            f"{folder / _MODEL}: cannot write the trained model ({error}); make room and resume"
+        ) from error
