@@ -5,10 +5,8 @@ Time comes from a calibration of a few seconds: the real training step of the re
 
 from __future__ import annotations
 
-import math
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ganita.errors import GanitaError
@@ -20,7 +18,6 @@ from ganita.storage import read_json
 
 _ADAM_BYTES = 16  # per parameter: float32 weight, gradient and AdamW's two moments
 _CHECKPOINT_BYTES = 12  # per parameter: weight and the two moments
-_ANSWER_TOKENS = 60  # a GSM8K solution in equation form, and its question's share of the work
 _DISK_MARGIN = 1.1
 # Other work of a run (reading, tokenizing, evaluating) beside training, when nothing better is known.
 _CORPUS_BYTES_PER_SECOND = 1.5e6
@@ -72,18 +69,14 @@ def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
     activations = 0.0
     for name in TRAIN_STAGES:
         train: Train = getattr(recipe, name)
-        if num_steps(train) and name in pending:
+        if train.num_steps and name in pending:
             activations = max(activations, _plan_training(plan, name, train, recipe, config, parameters, calibrate))
     _plan_other_time(plan, recipe, pending)
     _plan_memory(plan, recipe, parameters, activations, hardware.memory_limit_bytes())
     _plan_disk(plan, recipe, run, parameters)
-    _plan_cost(plan, recipe, hardware.num_cores())
+    if calibrate:
+        _plan_cost(plan, recipe, hardware.num_cores())
     return plan
-
-
-def num_steps(train: Train) -> int:
-    """Return the optimiser steps of a stage: as given, else its tokens / batch_tokens, rounded up."""
-    return train.steps or math.ceil(train.tokens / train.batch_tokens)
 
 
 def _plan_training(
@@ -93,7 +86,7 @@ def _plan_training(
     from ganita.model.config import flops_per_token
 
     context = train.context_length or recipe.model.context_length
-    steps = num_steps(train)
+    steps = train.num_steps
     rows = train.batch_tokens // context
     tokens = steps * rows * context
     paper, exact = flops_per_token(config, context)
@@ -232,8 +225,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def default_run(recipe: Recipe) -> Run:
-    """Return the run folder that a recipe names."""
-    return Run(Path(recipe.runs) / recipe.name)

@@ -10,6 +10,7 @@ stages, `pretrain` and `finetune`.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -124,6 +125,11 @@ class Train:
     validate_steps: int = option(0, "steps between validations; 0: a tenth of the run")
     validate_rows: int = option(128, "rows of the held-out split per validation")
     log_steps: int = option(10, "steps between lines of metrics.jsonl and the progress display")
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps of the stage: as given, else tokens / batch_tokens, rounded up; 0: it is left out."""
+        return self.steps or math.ceil(self.tokens / self.batch_tokens)
 
 
 @dataclass(frozen=True)

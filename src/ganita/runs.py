@@ -49,14 +49,19 @@ class Run:
 
     def recipe(self) -> Recipe:
         """Return the resolved recipe of the run."""
-        path = self.root / "recipe.json"
-        if not path.is_file():
-            raise GanitaError(f"{self.root} is not a run folder (no recipe.json in it)")
+        path = self._require_run()
         return recipe_from_dict(read_json(path), where=str(path))
 
     def model_stage(self) -> str:
         """Name the stage that holds the run's final weights: finetune if there is one, else pretrain."""
+        self._require_run()
         for name in ("finetune", "pretrain"):
             if self.has(name) and self.manifest(name)["summary"].get("steps", 0) > 0:
                 return name
         raise GanitaError(f"{self.root} holds no trained model yet; run `ganita run` on its recipe first")
+
+    def _require_run(self) -> Path:
+        path = self.root / "recipe.json"
+        if not path.is_file():
+            raise GanitaError(f"{self.root} is not a run folder (no recipe.json in it)")
+        return path

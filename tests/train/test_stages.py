@@ -247,8 +247,8 @@ def test_context_longer_than_the_pretrained_models(run: Run, reporter: Reporter)
 
 def test_steps_and_rows() -> None:
     train = recipe().pretrain
-    assert stages.num_steps(replace(train, tokens=129)) == 3
-    assert stages.num_steps(replace(train, tokens=129, steps=7)) == 7
-    assert stages.num_steps(replace(train, tokens=0)) == 0
+    assert replace(train, tokens=129).num_steps == 3
+    assert replace(train, tokens=129, steps=7).num_steps == 7
+    assert replace(train, tokens=0).num_steps == 0
     assert stages.rows_per_batch(replace(train, batch_tokens=100), recipe().model) == 6
     assert stages.rows_per_batch(replace(train, context_length=8), recipe().model) == 8

@@ -8,7 +8,6 @@ killed between any two of these finds out where it stood from what is there.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,11 +75,6 @@ def rows_per_batch(train: Train, model: Model | ModelConfig) -> int:
     return max(1, train.batch_tokens // context_length(train, model))
 
 
-def num_steps(train: Train) -> int:
-    """Return the optimiser steps of a training stage; 0: the stage is left out."""
-    return train.steps or math.ceil(train.tokens / train.batch_tokens)
-
-
 def load_model(
     run: Run, stage: str | None = None, *, precision: str = "float32", device: str = "cpu"
 ) -> tuple[Decoder, Tokenizer]:
@@ -108,7 +102,7 @@ def _train_stage(
     stage: str, recipe: Recipe, run: Run, folder: Path, reporter: Reporter, allow_mismatch: bool
 ) -> dict[str, Any]:
     train: Train = getattr(recipe, stage)
-    steps = num_steps(train)
+    steps = train.num_steps
     if steps == 0:
         return {"steps": 0}
     fingerprints = _fingerprints(stage, recipe, run)
@@ -136,7 +130,7 @@ def _prepare(
 ) -> Job:
     """Build the model, the loaders and everything else that a training run is made of."""
     train: Train = getattr(recipe, stage)
-    steps = num_steps(train)
+    steps = train.num_steps
     shards = run.stage("shards")
     start = _start_model(stage, recipe, run, _shards_index(shards)["vocabulary_size"])
     config, context = start.config, context_length(train, start.config)
@@ -230,7 +224,7 @@ def _validation(stage: str, recipe: Recipe, shards: Path, context: int, reporter
 def _fingerprints(stage: str, recipe: Recipe, run: Run) -> dict[str, str]:
     """Return what a checkpoint of this stage depends on, each as a fingerprint."""
     train = {key: value for key, value in recipe_to_dict(getattr(recipe, stage)).items() if key not in _FREE_TO_CHANGE}
-    train |= {"steps": num_steps(getattr(recipe, stage)), "weights": _weights(stage, recipe)}
+    train |= {"steps": getattr(recipe, stage).num_steps, "weights": _weights(stage, recipe)}
     shards = run.stage("shards")
     tokenizer = storage.sha256_file(run.stage("tokenizer") / "tokenizer.json")
     index = _shards_index(shards)
