@@ -71,8 +71,9 @@ def test_expansions_and_closeness() -> None:
         ("tom", "has", "#", "left"),
         ("tom", "has", "#", "or", "#", "left"),
     ]
-    words = tuple("# has # marbles and gives # of them to # how many marbles are left".split())
+    (words,) = expansions("{p} has 12 marbles and gives {n} of them to {q}. How many marbles are left?")
     assert closeness(words, words) == 1
+    assert words == expansions("{q} has {total} marbles and gives 3 of them to {p}; how many marbles are left?")[0]
     assert closeness(words, (*words[:-2], "remain")) == 0
     assert len(expansions("[a|b|c]" * 9)) <= MAX_EXPANSIONS
 
