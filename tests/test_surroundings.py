@@ -59,7 +59,9 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tmp_path: Path) -> Non
         "build.write_json = full\n"
         f"cli.main(['run', {str(recipe)!r}, '--runs', {str(tmp_path / 'runs')!r}, '--no-plan'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2, done.stderr
     assert "the disk is full (shard.bin)" in done.stderr
     assert not (tmp_path / "runs" / "tiny" / "corpus").exists()

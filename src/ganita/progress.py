@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 T = TypeVar("T")
 _PLAIN_SECONDS = 10.0  # between two plain lines of one bar
+_WIDE = 130  # columns from which there is room for a bar beside the figures of training
 
 
 class Bar:
@@ -30,13 +31,14 @@ class Bar:
         self._live: Progress | None = None
         self._task = None
         if reporter.live and not reporter.quiet:
+            # The figures are worth more than the bar: on a narrow terminal it gives way to them.
+            wide = reporter.console.width >= _WIDE
             self._live = Progress(
-                TextColumn("  {task.description:<12}"),
-                BarColumn(bar_width=28),
+                TextColumn("  {task.description:<10}"),
+                *([BarColumn(bar_width=20)] if wide else []),
                 MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
+                *([TimeElapsedColumn()] if wide else []),
                 console=reporter.console,
                 transient=True,
             )
