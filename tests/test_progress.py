@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ganita import progress
 from ganita.progress import Reporter
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ganita.errors import GanitaError
 from ganita.recipe import recipe_from_dict, recipe_to_dict
 from ganita.runs import Run

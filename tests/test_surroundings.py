@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ganita.runs import STAGES, Run
 from tests.tiny import environment, ganita, write_tiny
 
