@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-IGNORED = -100  # targets with this value carry no loss
+from ganita.model.cross_entropy import IGNORED
 
 
 class Batch(Protocol):
