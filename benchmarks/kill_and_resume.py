@@ -2,7 +2,7 @@
 
     python benchmarks/kill_and_resume.py REFERENCE_RUN KILLS -- run RECIPE --name NAME [--set ...]
 
-REFERENCE_RUN is the folder of the same recipe run to its end without a kill. Everything after `--` is given to `ganita`.
+REFERENCE_RUN is the folder of the same recipe run to its end without a kill. What follows `--` is given to `ganita`.
 Prints where each kill fell, and whether losses, weights and answers are equal to the bit; exit code 1 if not.
 """
 

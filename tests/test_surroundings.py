@@ -64,7 +64,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tmp_path: Path) -> Non
         [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 2, done.stderr
-    assert "the disk is full (shard.bin)" in done.stderr
-    assert not (tmp_path / "runs" / "tiny" / "corpus").exists()
+    assert "corpus.partial: the disk is full" in done.stderr
+    assert not list((tmp_path / "runs" / "tiny").glob("corpus*")), "nothing half-written is left behind"
     done = ganita("run", recipe, "--runs", tmp_path / "runs", "--no-plan", "--set", "evaluate.families_count=2")
     assert done.returncode == 0, "the same command goes on once there is room"

@@ -54,9 +54,7 @@ def _guard(options: argparse.Namespace, reporter: Reporter) -> int:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             return _complain(
-                f"the disk is full ({error.filename or 'no file named'}); free some space and start again: "
-                "finished stages and checkpoints are kept",
-                USER_ERROR,
+                f"{error.filename or 'a file'}: the disk is full; free some space and start again", USER_ERROR
             )
         return _report_crash(options)
     except Exception:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import importlib
 import os
 import time
@@ -233,7 +234,8 @@ def _carry_out(step: Step, recipe: Recipe, run: Run, reporter: Reporter, label: 
         verify(run.stage(upstream))
     _prepare_partial(step, run, partial)
     started = time.time()
-    summary = step.stage.build(recipe, run, partial, reporter)
+    with _tidy(step.stage, partial):
+        summary = step.stage.build(recipe, run, partial, reporter)
     (partial / PARTIAL).unlink()
     seal(
         partial,
@@ -248,6 +250,21 @@ def _carry_out(step: Step, recipe: Recipe, run: Run, reporter: Reporter, label: 
         },
     )
     publish(partial, final)
+
+
+@contextlib.contextmanager
+def _tidy(stage: Stage, partial: Path) -> Iterator[None]:
+    """Leave nothing half-written behind a stage that failed, except what it can resume from; name a full disk."""
+    try:
+        yield
+    except BaseException as error:
+        if not stage.resumable:
+            remove(partial)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise GanitaError(
+                f"{partial}: the disk is full; free some space and start again: finished stages and checkpoints are kept"
+            ) from error
+        raise
 
 
 def _set_aside(run: Run, name: str, final: Path) -> None:
