@@ -262,7 +262,7 @@ def _tidy(stage: Stage, partial: Path) -> Iterator[None]:
             remove(partial)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise GanitaError(
-                f"{partial}: the disk is full; free some space and start again: finished stages and checkpoints are kept"
+                f"{partial}: the disk is full; free some space and give the command again: what was finished is kept"
             ) from error
         raise
 
