@@ -66,8 +66,9 @@ def write_tiny(folder: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a child: one thread, no network."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    """Return the environment of a child: one thread, no network, no data but the test's own."""
+    inherited = {name: value for name, value in os.environ.items() if name != "GANITA_DATA"}
+    return {**inherited, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
