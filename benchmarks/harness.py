@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+_MACHINE = ("cpu", "cores", "memory_bytes", "gpus", "bfloat16", "threads")  # what a figure depends on, and no paths
 
 
 def take_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -51,5 +52,6 @@ def report(name: str, unit: str, figures: Mapping[str, list[float]], baseline: s
         print(f"  {label:<44} {median:>10,.0f}  {min(values):>10,.0f} to {max(values):<10,.0f} {median / base:>5.2f}x")
     RESULTS.mkdir(exist_ok=True)
     result = {"date": time.strftime("%Y-%m-%d"), "unit": unit, "baseline": baseline, "rows": rows}
-    result |= {"facts": facts, "versions": versions("torch", "transformers", "tokenizers"), "machine": describe()}
+    machine = {key: value for key, value in describe().items() if key in _MACHINE}
+    result |= {"facts": facts, "versions": versions("torch", "transformers", "tokenizers"), "machine": machine}
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2, default=str) + "\n", encoding="utf-8")
