@@ -16,6 +16,7 @@ from harness import report, take_turns
 
 from ganita.model.config import ModelConfig, flops_per_token, num_parameters, resolve
 from ganita.model.decoder import Decoder
+from ganita.model.huggingface import to_huggingface
 from ganita.progress import Reporter
 from ganita.recipe import Model, Train
 from ganita.train.calibrate import RandomRows
@@ -46,18 +47,7 @@ def huggingface_step(config: ModelConfig, dtype: torch.dtype | None) -> Callable
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=VOCABULARY,
-            hidden_size=config.width,
-            intermediate_size=config.hidden,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            num_key_value_heads=config.kv_heads,
-            max_position_embeddings=config.context_length,
-            tie_word_embeddings=True,
-        )
-    )
+    model = LlamaForCausalLM(LlamaConfig(**to_huggingface(config, torch.float32)))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     source = RandomRows(VOCABULARY, MICRO_ROWS, SHAPE.context_length)
     step = 0

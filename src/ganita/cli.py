@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -78,13 +79,7 @@ def _report_crash(options: argparse.Namespace) -> int:
 
 
 def _again() -> str:
-    return "ganita " + " ".join(_quoted(word) for word in sys.argv[1:])
-
-
-def _quoted(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
+    return f"ganita {shlex.join(sys.argv[1:])}"
 
 
 def _recipe_and_run(options: argparse.Namespace) -> tuple[Recipe, Run]:

@@ -63,10 +63,6 @@ def _corpus_part(recipe: Recipe) -> dict[str, Any]:
     return part
 
 
-def _shards_part(recipe: Recipe) -> dict[str, Any]:
-    return recipe_to_dict(recipe.shards)
-
-
 def _train_part(recipe: Recipe, train: Train, weight: str) -> dict[str, Any]:
     settings = {key: value for key, value in recipe_to_dict(train).items() if key not in _OPERATIONAL}
     weights = {source.name or source.set: getattr(source, weight) for source in recipe.corpus.sources}
@@ -78,7 +74,7 @@ TABLE: dict[str, Stage] = {
     for stage in (
         Stage("corpus", (), "ganita.corpus.build", "build", _corpus_part, reads_outside=True),
         Stage("tokenizer", ("corpus",), "ganita.tokenizer.build", "build", lambda r: recipe_to_dict(r.tokenizer)),
-        Stage("shards", ("corpus", "tokenizer"), "ganita.shards.build", "build", _shards_part),
+        Stage("shards", ("corpus", "tokenizer"), "ganita.shards.build", "build", lambda r: recipe_to_dict(r.shards)),
         Stage(
             "pretrain",
             ("tokenizer", "shards"),
