@@ -38,12 +38,28 @@ class Source:
     path: str = option("", "your own file or folder (jsonl, jsonl.gz, jsonl.zst, parquet, txt, md, tex, code)")
     families: str = option("", "procedural problems: `train` for the wordings and names open to training")
     kind: Literal["", "text", "problem"] = option("", "kind of document; empty: what the set says, else `text`")
+    form: str = option("", "how rows or files become documents (latex, html ...); empty: by set and file type")
+    content: Literal["", "text", "code"] = option("", "which BPE of a merged tokenizer learns it; empty: as the set")
     fields: dict[str, str] = option({}, "column of each document field, e.g. {question = 'problem'}")
     count: int = option(0, "procedural problems to generate")
     limit: int = option(0, "read at most this many documents; 0: all")
+    min_score: float = option(0.0, "least quality score of a row, where the set has one; 0: the set's own threshold")
+    min_steps: int = option(0, "keep worked problems of at least this many steps")
+    max_steps: int = option(0, "keep worked problems of at most this many steps; 0: any number")
     weight: float = option(1.0, "share of pretraining tokens, relative to the other sources; 0: none")
     finetune_weight: float = option(0.0, "share of fine-tuning tokens (problems only); 0: none")
+    max_epochs: float = option(0.0, "most passes over the source in one training stage; 0: no limit")
     optional: bool = option(False, "go on with a warning when the source cannot be found")
+
+
+@dataclass(frozen=True)
+class Select:
+    """Which documents are good enough. The rules keep LaTeX and code: none looks at braces, symbols or line ends."""
+
+    languages: tuple[str, ...] = option((), "keep prose in these languages (ISO 639-1, e.g. en); empty: any")
+    max_repetition: float = option(0.3, "drop a text with a larger share of repeated lines or word runs; 1: off")
+    quality_seeds: tuple[str, ...] = option((), "sources good by definition: they teach the quality score; empty: off")
+    min_quality: float = option(0.5, "drop texts whose learned quality score is below this; the seeds are kept")
 
 
 @dataclass(frozen=True)
@@ -55,15 +71,28 @@ class Corpus:
     max_bad_lines: float = option(0.01, "share of unreadable lines of a source past which the stage fails")
     min_characters: int = option(16, "drop documents shorter than this, in characters")
     max_characters: int = option(2_000_000, "cut documents longer than this into pieces, in characters")
+    commercial_only: bool = option(False, "leave out sets and documents whose licence forbids commercial use")
     deduplicate: bool = option(True, "drop exact duplicates (white space and case apart)")
-    decontaminate: tuple[str, ...] = option(("gsm8k-test",), "benchmark sets whose items may not be in training")
+    near_duplicates: float = option(0.8, "drop texts this similar to an earlier one (Jaccard of word 5-grams); 0: off")
+    select: Select = field(default_factory=Select, metadata={"doc": "which documents are good enough"})
+    decontaminate: tuple[str, ...] = option(
+        ("gsm8k-test",), "benchmark sets whose items may not be in training; those of evaluate.tasks are added"
+    )
+    executor: Literal["local", "datatrove", "slurm", "ray"] = option(
+        "local", "who runs the tasks of the corpus: this machine's processes, or an executor of datatrove"
+    )
+    executor_options: dict[str, str] = option({}, "passed to the Slurm or Ray executor, e.g. {partition = 'cpu'}")
+    workers: int = option(0, "tasks of the corpus that run at once; 0: one for each core")
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Byte-level BPE with single digits."""
+    """Byte-level BPE: one for all, or one for text and one for code merged into one."""
 
     vocabulary_size: int = option(4096, "tokens, special tokens and the 256 bytes included")
+    method: Literal["plain", "merged"] = option("plain", "merged: a text BPE and a code BPE, made into one")
+    code_share: float = option(0.0, "share of the merges that the code BPE may add; 0: as the bytes ask for (merged)")
+    digits: Literal["single", "groups"] = option("single", "single digits, or groups of three from the right")
     sample_bytes: int = option(50_000_000, "train on at most this many bytes, shared evenly over the sources")
     min_frequency: int = option(2, "merge only pairs seen at least this often")
 
@@ -96,6 +125,14 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a training stage with a mixture of its own: a curriculum is a list of these."""
+
+    share: float = option(1.0, "share of the stage's steps, relative to the other phases")
+    weights: dict[str, float] = option({}, "weight of each source in this phase; those not named keep their own")
+
+
+@dataclass(frozen=True)
 class Train:
     """One training stage (`pretrain` or `finetune`)."""
 
@@ -106,6 +143,7 @@ class Train:
     context_length: int = option(0, "tokens per row; 0: the model's")
     loss_on: Literal["all", "solution"] = option("all", "which tokens of a worked problem carry loss")
     forms: tuple[str, ...] = option((), "solution forms to train on; empty: all that the shards hold")
+    phases: tuple[Phase, ...] = option((), "a curriculum, one [[pretrain.phases]] table each; empty: one mixture")
     optimizer: Literal["adamw", "muon"] = option("adamw", "muon: matrices by Muon, the rest by AdamW")
     learning_rate: float = option(3e-3, "peak learning rate of AdamW")
     muon_learning_rate: float = option(0.02, "peak learning rate of Muon")

@@ -14,6 +14,7 @@ from typing import Any
 from ganita.arithmetic import parse_number
 from ganita.errors import GanitaError
 
+_OPTIONAL = frozenset({"choices", "family", "licence", "language"})
 MARK = re.compile(r"<<[^<>\n]*>>")
 
 
@@ -25,6 +26,7 @@ class Text:
     source: str
     text: str
     licence: str = ""
+    language: str = ""  # of source code and markup: python, lean, latex ... (languages.py); empty: prose
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def to_json(document: Document) -> dict[str, Any]:
             "source": document.source,
             "text": document.text,
             "licence": document.licence,
+            "language": document.language,
         }
     else:
         row = {
@@ -86,14 +89,14 @@ def to_json(document: Document) -> dict[str, Any]:
             "family": document.family,
             "licence": document.licence,
         }
-    return {key: value for key, value in row.items() if value or key not in ("choices", "family", "licence")}
+    return {key: value for key, value in row.items() if value or key not in _OPTIONAL}
 
 
 def from_json(row: Mapping[str, Any]) -> Document:
     """Read what `to_json` wrote. Raises `GanitaError` for an unknown kind or a missing field."""
     try:
         if row["kind"] == "text":
-            return Text(row["id"], row["source"], row["text"], row.get("licence", ""))
+            return Text(row["id"], row["source"], row["text"], row.get("licence", ""), row.get("language", ""))
         if row["kind"] == "problem":
             return Problem(
                 id=row["id"],
