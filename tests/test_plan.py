@@ -7,9 +7,10 @@ import pytest
 
 from ganita import hardware
 from ganita.errors import GanitaError
-from ganita.plan import Plan, duration, make_plan
+from ganita.plan import Plan, _plan_mixture, duration, make_plan
 from ganita.recipe import Train, recipe_from_dict
 from ganita.runs import Run
+from tests.shards.streams import write_shards
 
 TREE = {
     "name": "planned",
@@ -76,3 +77,52 @@ def test_steps_round_up_and_steps_win_over_tokens() -> None:
     assert Train(tokens=1001, batch_tokens=1000).num_steps == 2
     assert Train(tokens=1001, batch_tokens=1000, steps=7).num_steps == 7
     assert Train().num_steps == 0
+
+
+MIXED = {
+    "corpus": {
+        "sources": [
+            {"name": "book", "path": "b.txt", "weight": 3.0},
+            {"name": "sums", "path": "s.jsonl", "weight": 1.0, "finetune_weight": 1.0, "max_epochs": 2.0},
+        ]
+    },
+    "model": {"context_length": 16},
+    "pretrain": {"steps": 50, "batch_tokens": 130},
+}
+
+
+def mixture(shards: Path | None, *overrides: str) -> Plan:
+    plan, recipe = Plan(), recipe_from_dict(MIXED, overrides)
+    _plan_mixture(plan, "pretrain", recipe.pretrain, recipe, shards)
+    return plan
+
+
+def test_the_mixture_is_known_by_weight_before_the_shards_are(tmp_path: Path) -> None:
+    value, reason = row(mixture(None), "pretrain mixture")
+    assert value == "book 75.0%, sums 25.0%" and "once the shards are there" in reason
+    phases = "pretrain.phases=[{share=4.0, weights={sums=0.0}}, {share=1.0, weights={sums=9.0}}]"
+    plan = mixture(None, phases)
+    assert row(plan, "pretrain phases")[0] == "40, 10"
+    assert row(plan, "pretrain mixture")[0] == "book 85.0%, sums 15.0%"  # (4 * 1 + 3/12) / 5
+    with pytest.raises(GanitaError, match="no source 'boook'"):
+        mixture(None, "pretrain.phases=[{weights={boook=1.0}}]")
+
+
+def test_the_mixture_is_known_in_full_once_the_shards_are_there(tmp_path: Path) -> None:
+    write_shards(tmp_path, {"book": [17] * 100, "sums.words": [10, 11] * 20})
+    plan = mixture(tmp_path)
+    value, reason = row(plan, "pretrain sums.words")
+    # 40 documents, none of which shares a row of 16 with another: two passes are 80 of 400 rows.
+    assert value == "12.9% of tokens" and reason == "25.0% by weight; 760 tokens, 2.00 epochs"
+    assert row(plan, "pretrain book") == ("87.1% of tokens", "75.0% by weight; 5.12 k tokens, 3.20 epochs")
+    assert "sums.words: 12.9% of the tokens instead of 25.0%, by max_epochs = 2" in row(plan, "pretrain note")[1]
+    assert plan.refusals == []
+    plan = mixture(tmp_path, "pretrain.phases=[{share=1.0}, {share=1.0, weights={sums=0.0}}]")
+    assert row(plan, "pretrain book")[1].endswith("% then 100.0%")
+
+
+def test_a_mixture_that_cannot_be_given_is_refused(tmp_path: Path) -> None:
+    write_shards(tmp_path, {"book": [17] * 100, "sums.words": [10, 11] * 20})
+    plan = mixture(tmp_path, "corpus.sources.book.max_epochs=1.0")
+    with pytest.raises(GanitaError, match=r"this plan does not fit: pretrain: .*at most 2,816 \(22 steps\)"):
+        plan.require_fit()

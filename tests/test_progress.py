@@ -24,7 +24,8 @@ def test_without_a_terminal_progress_is_a_few_plain_lines(
 ) -> None:
     reporter = Reporter()
     assert not reporter.live
-    assert list(reporter.track(range(1000), "reading", 1000)) == list(range(1000))
+    with reporter.bar("reading", 1000) as bar:
+        bar.advance(1000)
     assert capsys.readouterr().out == "", "a quick count says nothing"
     monkeypatch.setattr(progress, "_PLAIN_SECONDS", 0.0)
     with reporter.bar("training", 2) as bar:

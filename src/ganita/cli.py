@@ -145,10 +145,35 @@ def _stage(options: argparse.Namespace, reporter: Reporter) -> None:
 
 
 def _list_sets(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.corpus.sets import registry
+    from ganita.corpus.listing import list_sets
 
-    for name, entry in sorted(registry().items()):
-        reporter.say(f"{name:<28} {entry.kind:<8} {entry.use:<6} {entry.licence}")
+    list_sets(reporter)
+
+
+def _show_set(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.corpus.listing import show_set
+
+    show_set(options.set_id, reporter)
+
+
+def _get_set(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.corpus.listing import get_set
+
+    get_set(options.set_id, reporter)
+
+
+def _data_card(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.report.datacard import write_data_card
+
+    path = write_data_card(Run(Path(options.target)))
+    reporter.say(path.read_text(encoding="utf-8"))
+    reporter.say(f"data card: {path}")
+
+
+def _audit(options: argparse.Namespace, reporter: Reporter) -> None:
+    from ganita.tokenizer.audit import audit
+
+    audit(Run(Path(options.target)), options.against, reporter)
 
 
 def _report(options: argparse.Namespace, reporter: Reporter) -> None:
@@ -250,21 +275,37 @@ def _add_stage_verbs(verbs: Any, verb: Any, with_recipe: Any) -> None:
         "evaluate": "run the benchmarks",
     }
     for name in STAGES:
+        group, action = verbs, name
         if name in ("corpus", "tokenizer", "shards"):
-            group = verbs.add_parser(name, help=about[name]).add_subparsers(required=True, metavar="ACTION")
-            item = with_recipe(verb("build", _stage, about[name], group))
-            if name == "corpus":
-                verb("list", _list_sets, "the public sets known by name", group)
-        else:
-            item = with_recipe(verb(name, _stage, about[name]))
-        item.set_defaults(stage=name)
+            group, action = (
+                verbs.add_parser(name, help=about[name]).add_subparsers(required=True, metavar="ACTION"),
+                "build",
+            )
+        with_recipe(verb(action, _stage, about[name], group)).set_defaults(stage=name)
+        if name == "corpus":
+            _add_corpus_verbs(verb, group)
+        elif name == "tokenizer":
+            item = with_run(verb("audit", _audit, "measure a run's tokenizer beside others", group))
+            item.add_argument(
+                "--against", action="append", default=[], metavar="PATH", help="another tokenizer: folder or file"
+            )
+
+
+def _add_corpus_verbs(verb: Any, group: Any) -> None:
+    verb("list", _list_sets, "the public sets known by name", group)
+    about = {"show": (_show_set, "all that is known of a public set"), "get": (_get_set, "download a public set")}
+    for name, (command, help_) in about.items():
+        verb(name, command, help_, group).add_argument("set_id", metavar="SET", help="its name in `ganita corpus list`")
+    with_run(verb("card", _data_card, "the data card of a run: sources, licences, steps, overlaps", group))
+
+
+def with_run(item: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the run folder that a command works on."""
+    item.add_argument("target", metavar="RUN", help="a run folder, e.g. runs/quick")
+    return item
 
 
 def _add_use_verbs(verb: Any) -> None:
-    def with_run(item: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        item.add_argument("target", metavar="RUN", help="a run folder, e.g. runs/quick")
-        return item
-
     with_run(verb("report", _report, "write the run's report.html"))
     item = with_run(verb("solve", _solve, "ask a question; without one, a prompt to type into"))
     item.add_argument("question", nargs="?", default="", help="a word problem")

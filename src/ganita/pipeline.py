@@ -30,6 +30,7 @@ PARTIAL = "partial.json"
 # Settings that change how a stage is carried out, not what it makes: they leave a finished stage valid.
 _OPERATIONAL = frozenset(
     {"checkpoint_steps", "keep_checkpoints", "log_steps", "micro_rows", "device", "validate_steps", "validate_rows"}
+    | {"executor", "executor_options", "workers"}
 )
 
 
@@ -57,30 +58,46 @@ class Stage:
 
 
 def _corpus_part(recipe: Recipe) -> dict[str, Any]:
-    part = recipe_to_dict(recipe.corpus)
-    for source in part["sources"]:  # weights decide what is drawn from the shards, not what the documents are
-        del source["weight"], source["finetune_weight"]
+    part = {key: value for key, value in recipe_to_dict(recipe.corpus).items() if key not in _OPERATIONAL}
+    for source in part["sources"]:  # these decide what is drawn from the shards, not what the documents are
+        del source["weight"], source["finetune_weight"], source["max_epochs"]
     return part
+
+
+def _tokenizer_part(recipe: Recipe) -> dict[str, Any]:
+    contents = {source.label: source.content for source in recipe.corpus.sources if source.content}
+    return {**recipe_to_dict(recipe.tokenizer), "contents": contents}
 
 
 def _train_part(recipe: Recipe, train: Train, weight: str) -> dict[str, Any]:
     settings = {key: value for key, value in recipe_to_dict(train).items() if key not in _OPERATIONAL}
-    weights = {source.name or source.set: getattr(source, weight) for source in recipe.corpus.sources}
-    return {**settings, "weights": weights}
+    weights = {source.label: getattr(source, weight) for source in recipe.corpus.sources}
+    caps = {source.label: source.max_epochs for source in recipe.corpus.sources if source.max_epochs}
+    return {**settings, "weights": weights, "max_epochs": caps}
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """Add the benchmarks that the recipe evaluates to those that its corpus is compared with."""
+    from ganita.evaluate.tasks import find_tasks
+
+    used = [task.set for task in find_tasks(recipe.evaluate.tasks) if task.set]
+    compared = dict.fromkeys([*recipe.corpus.decontaminate, *used])
+    return dataclasses.replace(recipe, corpus=dataclasses.replace(recipe.corpus, decontaminate=tuple(compared)))
 
 
 TABLE: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("corpus", (), "ganita.corpus.build", "build", _corpus_part, reads_outside=True),
-        Stage("tokenizer", ("corpus",), "ganita.tokenizer.build", "build", lambda r: recipe_to_dict(r.tokenizer)),
-        Stage("shards", ("corpus", "tokenizer"), "ganita.shards.build", "build", lambda r: recipe_to_dict(r.shards)),
+        Stage("corpus", (), "ganita.corpus.build", "build", _corpus_part, resumable=True, reads_outside=True),
+        Stage("tokenizer", ("corpus",), "ganita.tokenizer.build", "build", _tokenizer_part, version=2),
+        Stage("shards", ("corpus", "tokenizer"), "ganita.shards.build", "build", lambda r: recipe_to_dict(r.shards), 2),
         Stage(
             "pretrain",
             ("tokenizer", "shards"),
             "ganita.train.stages",
             "pretrain",
             lambda r: {"model": recipe_to_dict(r.model), **_train_part(r, r.pretrain, "weight")},
+            version=2,
             resumable=True,
         ),
         Stage(
@@ -89,11 +106,12 @@ TABLE: dict[str, Stage] = {
             "ganita.train.stages",
             "finetune",
             lambda r: _train_part(r, r.finetune, "finetune_weight"),
+            version=2,
             resumable=True,
         ),
         Stage(
             "evaluate",
-            ("tokenizer", "pretrain", "finetune"),
+            ("corpus", "tokenizer", "pretrain", "finetune"),  # the corpus has the ledger of benchmark items
             "ganita.evaluate.run",
             "build",
             lambda r: recipe_to_dict(dataclasses.replace(r.evaluate, batch_rows=0)),  # answers do not depend on it
@@ -163,6 +181,7 @@ def decide(recipe: Recipe, run: Run) -> list[Step]:
 
     Fingerprints chain: a stage's identity holds those of its inputs, so they are all known before any work.
     """
+    recipe = resolve(recipe)
     steps: list[Step] = []
     prints: dict[str, str] = {}
     for stage in TABLE.values():
@@ -195,6 +214,7 @@ def _aside(run: Run, name: str, print_: str) -> Path:
 
 def execute(recipe: Recipe, run: Run, reporter: Reporter, *, only: str = "") -> None:
     """Carry out the recipe (or one stage of it, whose inputs must be done) in the run folder."""
+    recipe = resolve(recipe)
     with _lock(run.root):
         steps = decide(recipe, run)
         if only:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ganita.errors import GanitaError
+from ganita.errors import GanitaError, IntegrityError
 from ganita.pipeline import Step, decide
 from ganita.progress import Reporter
 from ganita.recipe import TRAIN_STAGES, Recipe, Train
@@ -66,11 +67,14 @@ def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
         f"{config.heads}/{config.kv_heads} heads, vocabulary {vocabulary:,}, {'tied' if config.tied else 'untied'}",
     )
     pending = {step.stage.name for step in plan.steps if step.action not in ("skip", "restore")}
+    # Shards that are going to be made again say nothing of what will be drawn.
+    ready = any(step.stage.name == "shards" and step.action == "skip" for step in plan.steps)
     activations = 0.0
     for name in TRAIN_STAGES:
         train: Train = getattr(recipe, name)
         if train.num_steps and name in pending:
             activations = max(activations, _plan_training(plan, name, train, recipe, config, parameters, calibrate))
+            _plan_mixture(plan, name, train, recipe, run.stage("shards") if ready else None)
     _plan_other_time(plan, recipe, pending)
     _plan_memory(plan, recipe, parameters, activations, hardware.memory_limit_bytes())
     _plan_disk(plan, recipe, run, parameters)
@@ -108,6 +112,42 @@ def _plan_training(
     plan.seconds += seconds
     plan.add(f"{name} time", duration(seconds), f"{figures['tokens_per_second']:,.0f} tokens/s measured here just now")
     return float(figures.get("peak_bytes", 0))
+
+
+def _plan_mixture(plan: Plan, name: str, train: Train, recipe: Recipe, shards: Path | None) -> None:
+    """Add what a training stage draws from each source: by weight, and from the shards, once they are there, in full.
+
+    Raises `GanitaError` for phases that cannot be.
+    """
+    from ganita.shards.draw import stage_draw, stage_weights
+    from ganita.shards.mixture import mean_weights, phase_steps
+
+    weights = mean_weights(stage_weights(recipe, name), train.phases, name)
+    steps = phase_steps(train.phases, train.num_steps, name)
+    if len(steps) > 1:
+        plan.add(f"{name} phases", ", ".join(f"{count:,}" for count in steps), "steps, by the shares of the phases")
+    if shards is None:
+        total = sum(weights.values()) or 1.0
+        shares = [f"{source} {weight / total:.1%}" for source, weight in weights.items() if weight]
+        reason = "of the tokens, by weight; epochs and what max_epochs lowers are known once the shards are there"
+        plan.add(f"{name} mixture", ", ".join(shares) or "nothing", reason)
+        return
+    context = train.context_length or recipe.model.context_length
+    rows = train.batch_tokens // context
+    try:
+        report = stage_draw(recipe, name, shards, context_length=context, rows_per_batch=rows).report()
+    except IntegrityError:
+        raise
+    except GanitaError as error:
+        plan.refusals.append(str(error))
+        return
+    for stream, entry in report["streams"].items():
+        reason = f"{entry['wanted']:.1%} by weight; {_si(entry['tokens']).strip()} tokens, {entry['epochs']:.2f} epochs"
+        in_phases = " then ".join(f"{part['streams'][stream]['share']:.1%}" for part in report["phases"])
+        what = f"{name} {stream}"
+        plan.add(what, f"{entry['share']:.1%} of tokens", f"{reason}{f'; {in_phases}' if in_phases else ''}")
+    for note in report["notes"]:
+        plan.add(f"{name} note", "", note)
 
 
 def _plan_other_time(plan: Plan, recipe: Recipe, pending: set[str]) -> None:

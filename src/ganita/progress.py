@@ -6,16 +6,12 @@ seconds, so that a log stays readable.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-T = TypeVar("T")
 _PLAIN_SECONDS = 10.0  # between two plain lines of one bar
 _WIDE = 130  # columns from which there is room for a bar beside the figures of training
 
@@ -97,11 +93,3 @@ class Reporter:
     def bar(self, label: str, total: int | None = None) -> Bar:
         """Return a context manager that shows progress towards `total` items."""
         return Bar(label, total, self)
-
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-        """Yield from `items`, showing how many have gone by."""
-        with contextlib.ExitStack() as stack:
-            bar = stack.enter_context(self.bar(label, total))
-            for item in items:
-                yield item
-                bar.advance()

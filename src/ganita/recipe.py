@@ -34,7 +34,7 @@ class Source:
     """One place that documents come from. Exactly one of `set`, `path`, `families` says where."""
 
     name: str = option("", "short name of the source; used in file names, tables and the data card")
-    set: str = option("", "a public set of the registry, found under GANITA_DATA or on the Hugging Face hub")
+    set: str = option("", "a public set of the registry (`id` or `id@revision`), under GANITA_DATA or on the hub")
     path: str = option("", "your own file or folder (jsonl, jsonl.gz, jsonl.zst, parquet, txt, md, tex, code)")
     families: str = option("", "procedural problems: `train` for the wordings and names open to training")
     kind: Literal["", "text", "problem"] = option("", "kind of document; empty: what the set says, else `text`")
@@ -46,10 +46,15 @@ class Source:
     min_score: float = option(0.0, "least quality score of a row, where the set has one; 0: the set's own threshold")
     min_steps: int = option(0, "keep worked problems of at least this many steps")
     max_steps: int = option(0, "keep worked problems of at most this many steps; 0: any number")
-    weight: float = option(1.0, "share of pretraining tokens, relative to the other sources; 0: none")
+    weight: float = option(1.0, "share of pretraining tokens (padding not counted), relative to the others; 0: none")
     finetune_weight: float = option(0.0, "share of fine-tuning tokens (problems only); 0: none")
-    max_epochs: float = option(0.0, "most passes over the source in one training stage; 0: no limit")
+    max_epochs: float = option(0.0, "most passes over the source (each form of it) in a training stage; 0: no limit")
     optional: bool = option(False, "go on with a warning when the source cannot be found")
+
+    @property
+    def label(self) -> str:
+        """What the source is called in files and tables: its name, else that of its set."""
+        return self.name or self.set.partition("@")[0]
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Corpus:
     min_characters: int = option(16, "drop documents shorter than this, in characters")
     max_characters: int = option(2_000_000, "cut documents longer than this into pieces, in characters")
     commercial_only: bool = option(False, "leave out sets and documents whose licence forbids commercial use")
-    deduplicate: bool = option(True, "drop exact duplicates (white space and case apart)")
+    deduplicate: bool = option(True, "drop exact duplicates (white space and case apart); false: near ones stay, too")
     near_duplicates: float = option(0.8, "drop texts this similar to an earlier one (Jaccard of word 5-grams); 0: off")
     select: Select = field(default_factory=Select, metadata={"doc": "which documents are good enough"})
     decontaminate: tuple[str, ...] = option(
@@ -122,6 +127,7 @@ class Model:
     tied: bool = option(True, "share the input embedding with the output layer")
     norm_eps: float = option(1e-5, "epsilon of RMSNorm")
     init_std: float = option(0.02, "standard deviation of the initial weights")
+    mup_base_width: int = option(0, "muP: width at which the learning rates were tuned; 0: standard parametrisation")
 
 
 @dataclass(frozen=True)
@@ -306,7 +312,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 def _list_item(items: list[Any], part: str, override: str) -> Any:
     """Find an element of [[corpus.sources]] by its name or index."""
     for index, item in enumerate(items):
-        if part in {str(index), item.get("name"), item.get("set")}:
+        if part in {str(index), item.get("name"), str(item.get("set")).partition("@")[0]}:
             return item
     known = [str(item.get("name") or item.get("set")) for item in items]
     raise GanitaError(f"--set {override!r}: no source {part!r}{nearest(part, known)}; there are {', '.join(known)}")
@@ -372,6 +378,7 @@ def _validate(recipe: Recipe, where: str) -> None:
 
     _validate_sources(recipe.corpus, require)
     model = recipe.model
+    _validate_corpus(recipe.corpus, require)
     require(0 <= recipe.corpus.validation_share < 1, "corpus.validation_share must be at least 0 and below 1")
     require(bool(recipe.name) and "/" not in recipe.name, f"name = {recipe.name!r}: must be a plain folder name")
     for key in ("layers", "width", "heads", "context_length"):
@@ -385,6 +392,7 @@ def _validate(recipe: Recipe, where: str) -> None:
         f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}",
     )
     require((model.head_width or model.width // model.heads) % 2 == 0, "RoPE needs an even head width")
+    require(0 <= recipe.tokenizer.code_share < 1, "tokenizer.code_share must be at least 0 and below 1")
     require(recipe.tokenizer.vocabulary_size >= 300, "tokenizer.vocabulary_size must be at least 300 (256 bytes)")
     for stage in TRAIN_STAGES:
         _validate_train(stage, getattr(recipe, stage), model, require)
@@ -393,8 +401,19 @@ def _validate(recipe: Recipe, where: str) -> None:
         require(form in forms, f"unknown solution form {form!r}{nearest(form, forms)}: equations or words")
 
 
+def _validate_corpus(corpus: Corpus, require: Any) -> None:
+    select = corpus.select
+    require(
+        corpus.near_duplicates == 0 or 0.3 <= corpus.near_duplicates <= 1,
+        f"corpus.near_duplicates = {corpus.near_duplicates}: a similarity from 0.3 to 1, or 0 for off",
+    )
+    for key in ("max_repetition", "min_quality"):
+        require(0 <= getattr(select, key) <= 1, f"corpus.select.{key} = {getattr(select, key)}: must be from 0 to 1")
+    require(corpus.workers >= 0, "corpus.workers cannot be negative")
+
+
 def _validate_sources(corpus: Corpus, require: Any) -> None:
-    names = [source.name or source.set for source in corpus.sources]
+    names = [source.label for source in corpus.sources]
     for name, source in zip(names, corpus.sources, strict=True):
         label = name or "a source"
         origins = sum(map(bool, (source.set, source.path, source.families)))
@@ -404,7 +423,8 @@ def _validate_sources(corpus: Corpus, require: Any) -> None:
         require(origins == 1, f"source {label!r}: give exactly one of set, path, families")
         require(source.families in ("", "train"), f"source {label!r}: families must be 'train'")
         require(not source.families or source.count > 0, f"source {label!r}: count must be at least 1")
-        require(source.weight >= 0 and source.finetune_weight >= 0, f"source {label!r}: weights cannot be negative")
+        for key in ("weight", "finetune_weight", "max_epochs"):
+            require(0 <= getattr(source, key) < math.inf, f"source {label!r}: {key} must be a number, 0 or above")
 
 
 def _validate_train(stage: str, train: Train, model: Model, require: Any) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ganita.corpus.clean import contents, normalise, normalise_document, pieces, size, split_key
 from ganita.corpus.document import Problem, Text
-from ganita.corpus.hashes import HashSet, duplicate_key, question_key
+from ganita.corpus.hashes import duplicate_key, question_key
 
 LATEX = "Let $f(x)=\\frac{a}{b}$.\n\\begin{align}\n\ta &= b \\\\\n    c &\\neq d\n\\end{align}"
 
@@ -76,12 +76,3 @@ def test_duplicates_differ_in_white_space_and_case_only() -> None:
     assert duplicate_key("The  Sum\nis 5.") == duplicate_key("the sum is 5.")
     assert duplicate_key("the sum is 5.") != duplicate_key("the sum is 5")
     assert question_key("The sum, is: $5$") == question_key("the sum is 5") != question_key("the sum is 6")
-
-
-@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 50), max_size=400))
-def test_hash_set_is_a_set(values: list[int]) -> None:
-    hashes, reference = HashSet(merge_at=16), set[int]()
-    for value in values:
-        assert hashes.add(value) is (value not in reference)
-        reference.add(value)
-    assert len(hashes) == len(reference)

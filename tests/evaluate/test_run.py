@@ -11,6 +11,7 @@ import pytest
 from ganita.errors import GanitaError, IntegrityError
 from ganita.evaluate import run as stage
 from ganita.evaluate.answers import answers, show
+from ganita.evaluate.contamination import Overlap
 from ganita.evaluate.records import Record, RecordFile, read_records
 from ganita.evaluate.statistics import wilson_interval
 from ganita.evaluate.tasks import load_tasks
@@ -54,8 +55,11 @@ def scripted() -> tuple[Sampler, ScriptedModel]:
     return Sampler(model, TOKENIZER), model
 
 
-def evaluate(recipe: Recipe, folder: Path, sampler: Sampler) -> dict[str, Any]:
-    return stage.evaluate_task(load_tasks()["gsm8k"], recipe, sampler, folder, Reporter(quiet=True))
+UNKNOWN = Overlap(None, "nobody looked")
+
+
+def evaluate(recipe: Recipe, folder: Path, sampler: Sampler, overlap: Overlap = UNKNOWN) -> dict[str, Any]:
+    return stage.evaluate_task(load_tasks()["gsm8k"], recipe, sampler, folder, Reporter(quiet=True), overlap)
 
 
 def test_records_and_results(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +86,36 @@ def test_records_and_results(recipe: Recipe, tmp_path: Path, monkeypatch: pytest
     assert len(result["prompt_hash"]) == len(result["set_fingerprint"]) == 64
     assert (result["form"], result["calculator"], result["max_new_tokens"]) == ("equations", True, 40)
     assert summary["tasks"]["gsm8k"]["strict"] == result["strict"]
+    assert result["contamination"] == {"compared": False, "reason": "the run has no corpus stage"}
+    assert summary["tasks"]["gsm8k"]["contamination"] == result["contamination"]
+    assert [row["touched"] for row in rows] == [None] * 6
+
+
+def test_touched_and_clean_items_are_scored_apart(recipe: Recipe, tmp_path: Path) -> None:
+    overlap = Overlap(frozenset({"t/0", "t/1", "t/2", "an item beyond the limit"}))
+    result = evaluate(recipe, tmp_path, scripted()[0], overlap)
+    assert [record.touched for record in read_records(tmp_path / "items.jsonl")] == [True] * 3 + [False] * 3
+    parts = result["contamination"]
+    assert parts["compared"] is True
+    for name, n, strict, flexible in (("touched", 3, 1, 2), ("clean", 3, 1, 1)):
+        part = parts[name]
+        assert (part["n"], part["strict"]["right"], part["flexible"]["right"]) == (n, strict, flexible)
+        assert (part["strict"]["low"], part["strict"]["high"]) == wilson_interval(strict, n)
+        assert part["flexible"]["accuracy"] == flexible / n
+    whole = evaluate(recipe, tmp_path / "b", scripted()[0])
+    assert (result["n"], result["strict"]) == (whole["n"], whole["strict"]), "the score of all items stays what it was"
+    assert "3 touched, strict 33.3 % [6.1, 79.2] without" in stage.describe(result)
+
+
+def test_a_benchmark_without_touched_items_is_said_to_be_clean(recipe: Recipe, tmp_path: Path) -> None:
+    result = evaluate(recipe, tmp_path, scripted()[0], Overlap(frozenset()))
+    assert result["contamination"]["clean"]["strict"] == result["strict"]
+    assert result["contamination"]["touched"]["n"] == 0
+    assert (
+        result["contamination"]["touched"]["strict"]["low"],
+        result["contamination"]["touched"]["strict"]["high"],
+    ) == (0, 1)
+    assert "none touched" in stage.describe(result)
 
 
 def test_a_killed_evaluation_asks_only_what_is_missing(recipe: Recipe, tmp_path: Path) -> None:
@@ -141,7 +175,7 @@ def test_same_answers_whatever_the_batch(tmp_path: Path) -> None:
         settings = {"families_count": 12, "max_new_tokens": 12, "batch_rows": rows}
         recipe = recipe_from_dict({"evaluate": settings})
         folder = tmp_path / str(rows)
-        stage.evaluate_task(load_tasks()["families"], recipe, sampler, folder, Reporter(quiet=True))
+        stage.evaluate_task(load_tasks()["families"], recipe, sampler, folder, Reporter(quiet=True), UNKNOWN)
         outputs.append((folder / "items.jsonl").read_bytes())
     assert outputs[0] == outputs[1] == outputs[2]
     assert len(outputs[0].splitlines()) == 12
@@ -176,8 +210,34 @@ def test_reading_the_answers(recipe: Recipe, tmp_path: Path, capsys: pytest.Capt
     assert "--limit 0 shows all 4" in shown
 
 
-def test_records_of_another_version_are_refused(tmp_path: Path) -> None:
+def test_the_answers_mark_touched_items(recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path / "run")
+    folder = run.root / "evaluate"
+    result = evaluate(recipe, folder / "gsm8k", scripted()[0], Overlap(frozenset({"t/1"})))
+    (folder / "results.json").write_text(json.dumps({"gsm8k": result}), encoding="utf-8")
+    seal(folder, {})
+    show(run, "", "all", 0, Reporter())
+    marked = [text for text in capsys.readouterr().out.split("t/") if "touched" in text]
+    assert [text[0] for text in marked] == ["1"]
+    assert "gold 7: wrong; touched: found in a source and taken out" in marked[0]
+
+
+@pytest.mark.parametrize("row", ['{"id": "1"}', '{"id": "1", "touched": true}'])
+def test_records_of_another_version_are_refused(tmp_path: Path, row: str) -> None:
     path = tmp_path / "items.jsonl"
-    path.write_text('{"id": "1"}\n', encoding="utf-8")
+    path.write_text(row + "\n", encoding="utf-8")
     with pytest.raises(IntegrityError, match=r"items\.jsonl"):
         list(read_records(path))
+
+
+def test_records_from_before_the_ledger_was_read_are_not_compared(recipe: Recipe, tmp_path: Path) -> None:
+    evaluate(recipe, tmp_path, scripted()[0], Overlap(frozenset({"t/1"})))
+    path = tmp_path / "items.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    old = [{key: value for key, value in row.items() if key != "touched"} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
+    assert [record.touched for record in read_records(path)] == [None] * 6
+    sampler, model = scripted()
+    evaluate(recipe, tmp_path, sampler, Overlap(frozenset({"t/1"})))
+    assert model.batches == [], "nothing had to be asked again"
+    assert [record.touched for record in read_records(path)] == [False, True, False, False, False, False]

@@ -34,6 +34,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "wide heads": {"head_width": 16},
     "interpolated": {"rope_scale": 4.0, "rope_base": 500_000.0},
     "qk norm": {"qk_norm": True, "kv_heads": 2, "head_width": 16, "rope_scale": 2.0, "norm_eps": 1e-6},
+    "muP": {"mup_base_width": 16, "mup_base_head_width": 4},
 }
 
 

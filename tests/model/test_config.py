@@ -33,6 +33,7 @@ def test_resolve_leaves_nothing_to_derive() -> None:
         ({"width": 100, "heads": 3, "head_width": 32}, "multiple"),
         ({"width": 12, "heads": 4}, "even"),
         ({"rope_scale": 0.5}, "rope_scale"),
+        ({"mup_base_width": -1}, "mup_base_width"),
     ],
 )
 def test_shapes_that_could_not_be_exported_are_refused(changes: dict[str, object], named: str) -> None:
@@ -80,6 +81,19 @@ def test_a_config_survives_json_and_refuses_other_keys(tmp_path: Path) -> None:
         ModelConfig.load(tmp_path / "config.json")
 
 
+def test_without_mup_a_config_is_what_it_was_before_there_was_mup(tmp_path: Path) -> None:
+    """Files written then can be read, and fingerprints made then still hold."""
+    old = {key: value for key, value in dataclasses.asdict(BASE).items() if not key.startswith("mup")}
+    assert BASE.to_dict() == old
+    assert ModelConfig.from_dict(old) == BASE
+    wider = resolve(recipe.Model(width=128, heads=4, mup_base_width=64), 300)
+    wider.save(tmp_path / "config.json")
+    assert ModelConfig.load(tmp_path / "config.json") == wider
+    assert wider.to_dict()["mup_base_width"] == 64
+    with pytest.raises(IntegrityError, match="init_std"):
+        ModelConfig.from_dict({key: value for key, value in old.items() if key != "init_std"})
+
+
 def test_config_needs_no_torch() -> None:
-    code = "import sys, ganita.model.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, ganita.model.config, ganita.model.mup; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -58,6 +58,25 @@ def test_there_and_back(kind: str, tokenizer_folder: Path, tmp_path: Path) -> No
         assert torch.equal(tensor, back.state_dict()[name])
 
 
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_a_trained_mup_model_is_a_standard_one(qk_norm: bool, tokenizer_folder: Path, tmp_path: Path) -> None:
+    """Attention scores and logits have their factors in the weights, at initialisation and after steps."""
+    torch.manual_seed(0)
+    config = dataclasses.replace(BASE, qk_norm=qk_norm, mup_base_width=8, mup_base_head_width=2)
+    model, ids = Decoder(config), tokens(3, 50)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for _ in range(3):
+        (model.loss(ids, ids.roll(-1, 1))[0] / ids.numel()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    out = export_folder(model.eval(), tokenizer_folder, tmp_path / "out")
+    with torch.no_grad():
+        ours, theirs = model(ids), transformers.AutoModelForCausalLM.from_pretrained(out)(ids).logits
+    assert ours.std() > 0.05
+    assert (ours - theirs).abs().max() < 1e-5 * ours.abs().max()
+    assert import_folder(out).config == config  # so that training can go on at the same learning rates
+
+
 @torch.no_grad()
 def test_a_folder_that_transformers_wrote_is_read(tmp_path: Path) -> None:
     shape = {"vocab_size": 99, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}

@@ -75,7 +75,8 @@ def _corpus(folder: Path) -> dict[str, Any]:
         "textbooks": _card("text", 912, 61_000_000, {"short": 22}, "CC BY-SA 4.0", "/data/<books>"),
         "bare": {},
     }
-    benchmarks = {"compared": ["gsm8k-test"], "not_compared": [], "items": 1319, "words": 13}
+    hit = {"set": "gsm8k-test", "items": 3, "rule": "8-gram", "source": "gsm8k", "hits": 4, "decision": "dropped"}
+    benchmarks = {"compared": ["gsm8k-test"], "not_compared": ["math-test"], "items": 1319, "hits": [hit]}
     write_json(folder / "card.json", {"sources": sources, "benchmarks": benchmarks})
     return {"documents": 8291}
 
@@ -85,8 +86,19 @@ def _card(kind: str, count: int, size: int, dropped: dict[str, int], licence: st
     held_out = left // 20
     return {
         "kind": kind,
+        "content": "text",
         "licence": licence,
+        "commercial_use": True,
         "from": origin,
+        "steps": {
+            "read": {"documents": count, "characters": size},
+            "select": {"documents": count, "characters": size},
+            "decontaminate": {"documents": left, "characters": size},
+            "cut": {"documents": left, "characters": size},
+            "deduplicate": {"documents": left, "characters": size},
+        },
+        "notes": {},
+        "paragraphs_cut": 2,
         "documents_in": count,
         "characters_in": size,
         "kept": {

@@ -12,9 +12,10 @@ from ganita.progress import Reporter
 from ganita.recipe import Recipe
 from ganita.runs import Run
 from ganita.shards import build as stage
+from ganita.shards.draw import Draw
 from ganita.shards.files import StreamWriter
 from ganita.shards.loader import Loader
-from ganita.storage import publish, seal, write_json
+from ganita.storage import publish, read_json, seal, write_json
 
 
 def build_shards(run: Run, recipe: Recipe) -> dict[str, Any]:
@@ -30,7 +31,6 @@ def write_shards(
     folder: Path,
     streams: dict[str, Sequence[int]],
     *,
-    weights: dict[str, float] | None = None,
     shard_tokens: int = 50,
     split: str = "train",
 ) -> dict[str, list[np.ndarray]]:
@@ -53,8 +53,6 @@ def write_shards(
             "source": source,
             "form": form,
             "kind": "problem" if form else "text",
-            "weight": (weights or {}).get(source, 1.0),
-            "finetune_weight": 0.0,
             "tokens": writer.tokens,
             "documents": writer.documents,
             "files": writer.files,
@@ -66,6 +64,14 @@ def write_shards(
     return content
 
 
-def make_loader(folder: Path, **options: Any) -> Loader:
-    defaults = {"split": "train", "stage": "pretrain", "context_length": 16, "rows_per_batch": 8, "seed": 1}
-    return Loader(folder, **{**defaults, **options})
+def make_draw(folder: Path, **options: Any) -> Draw:
+    """Draw from the streams of a folder: every source with weight 1 and 64 steps of 8 rows, if not said otherwise."""
+    options = {"split": "train", "context_length": 16, "rows_per_batch": 8, "seed": 1, "num_steps": 64, **options}
+    if "weights" not in options:
+        entries = read_json(folder / "index.json")["splits"].get(options["split"], {})
+        options["weights"] = {entry["source"]: 1.0 for entry in entries.values()}
+    return Draw(folder, **options)
+
+
+def make_loader(folder: Path, *, loss_on: str = "all", tokenizer_fingerprint: str = "", **options: Any) -> Loader:
+    return Loader(make_draw(folder, **options), loss_on=loss_on, tokenizer_fingerprint=tokenizer_fingerprint)

@@ -53,13 +53,12 @@ def test_index_carries_what_a_loader_needs(folder: Path, tokenizer: Tokenizer) -
     assert (index["dtype"], index["vocabulary_size"], index["tokenizer"]) == ("<u2", 400, tokenizer.fingerprint)
     assert index["pad_id"] == tokenizer.pad_id
     entry = index["splits"]["train"]["words.words"]
-    assert {key: entry[key] for key in ("source", "form", "kind", "weight", "finetune_weight")} == {
+    assert {key: entry[key] for key in ("source", "form", "kind")} == {
         "source": "words",
         "form": "words",
         "kind": "problem",
-        "weight": 3.0,
-        "finetune_weight": 1.0,
     }
+    assert not entry.keys() & {"weight", "finetune_weight"}, "weights are the recipe's of the day, not the shards'"
     verify(folder)
 
 

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganita.errors import GanitaError, IntegrityError
-from ganita.recipe import recipe_from_dict
 from ganita.runs import Run
-from ganita.shards.loader import NO_LOSS, Batch, Loader
+from ganita.shards.loader import NO_LOSS, Batch
 from ganita.storage import read_json, seal, write_json
 from ganita.tokenizer.tokenizer import Tokenizer
 from tests.shards.streams import make_loader, write_shards
@@ -69,7 +68,7 @@ def test_slices_of_a_batch_are_the_batch(
 
 def test_one_two_one_ranks_see_the_same_tokens_over_epoch_borders(small: Path) -> None:
     alone = [make_loader(small).rows(step) for step in range(12)]
-    assert make_loader(small).epochs_after(4)["sums.equations"] > 1  # so the change below is past a border
+    assert make_loader(small).draw.drawn(0, 4)["sums.equations"]["epochs"] > 1  # so the change below is past a border
     first = make_loader(small)
     replay = [first.rows(step) for step in range(4)]
     left, right = make_loader(small), make_loader(small)
@@ -81,7 +80,7 @@ def test_one_two_one_ranks_see_the_same_tokens_over_epoch_borders(small: Path) -
 
 def test_batches_can_be_cut_differently(small: Path) -> None:
     """Rows are numbered through the run, so 4 batches of 8 are 2 batches of 16."""
-    eight, sixteen = make_loader(small), make_loader(small, rows_per_batch=16)
+    eight, sixteen = make_loader(small), make_loader(small, rows_per_batch=16, num_steps=32)
     for step in range(5):
         assert same(sixteen.rows(step), join([eight.rows(2 * step), eight.rows(2 * step + 1)]))
 
@@ -95,8 +94,7 @@ def test_each_stream_gives_every_pair_once_an_epoch(tmp_path: Path) -> None:
         inside = batch.documents >= 0
         expected = sorted(value for document in documents for value in document[:-1].tolist())
         assert sorted(batch.tokens[inside].tolist()) == expected
-    assert loader.epochs_after(num_rows) == {"book": 1.0}
-    assert loader.tokens_per_epoch == {"book": 151}
+    assert loader.draw.drawn(0, num_rows)["book"] == {"rows": num_rows, "tokens": 151, "share": 1.0, "epochs": 1.0}
 
 
 def test_loss_on_solution_only(small: Path) -> None:
@@ -116,7 +114,7 @@ def test_loss_on_solution_only(small: Path) -> None:
 def test_prompt_mask_with_real_documents(run: Run, tokenizer: Tokenizer) -> None:
     loader = make_loader(
         run.stage("shards"),
-        stage="finetune",
+        weights={"words": 1.0},
         context_length=200,
         loss_on="solution",
         tokenizer_fingerprint=tokenizer.fingerprint,
@@ -132,40 +130,10 @@ def test_prompt_mask_with_real_documents(run: Run, tokenizer: Tokenizer) -> None
             assert "#### " in tokenizer.decode(targets[tag:])
 
 
-def test_weights_and_forms(small: Path, tmp_path: Path) -> None:
-    loader = make_loader(small, rows_per_batch=1024)
-    shares = loader.shares(1)
-    assert shares == {"book": 0.5, "sums.equations": 0.25, "sums.words": 0.25}
-    only = make_loader(small, forms=("words",))
-    assert set(only.shares(1)) == {"book", "sums.words"} and only.num_streams == 2
-    assert only.shares(128)["sums.words"] == 0.5
-    with pytest.raises(GanitaError, match="no shards of form 'verse'"):
-        make_loader(small, forms=("verse",))
-    other = tmp_path / "other"
-    write_shards(other, STREAMS, weights={"book": 0.0, "sums": 2.0})
-    assert set(make_loader(other).shares(1)) == {"sums.equations", "sums.words"}
-    with pytest.raises(GanitaError, match="no source has a finetune_weight above 0 for finetune"):
-        make_loader(other, stage="finetune")
-    today = {"book": 1.0, "sums": 3.0}
-    assert make_loader(other, weights=today).shares(128) == {"book": 0.25, "sums.equations": 0.375, "sums.words": 0.375}
-    assert set(make_loader(other, weights=today, stage="finetune").shares(1)) == set(STREAMS)
-    with pytest.raises(GanitaError, match="no source has a weight above 0"):
-        make_loader(other, weights={"elsewhere": 1.0})
-    assert make_loader(other).shares(0) == {"sums.equations": 0.0, "sums.words": 0.0}
-
-
-def test_realised_rows_meet_the_shares(small: Path) -> None:
-    loader = make_loader(small)
-    names = [loader.origin(step, row).split("/")[1].split("-")[0] for step in range(30) for row in range(8)]
-    shares = loader.shares(30)
-    assert shares == {name: names.count(name) / 240 for name in loader.streams}
-    assert shares["book"] == pytest.approx(0.5, abs=0.1)
-
-
 def test_documents_that_do_not_fit(tmp_path: Path) -> None:
     write_shards(tmp_path, {"sums.words": [5, 40, 17, 18]})
     loader = make_loader(tmp_path)
-    assert loader.left_out == {"sums.words": 2}
+    assert "sums.words: documents that do not fit a row of 16 tokens: 2" in loader.draw.report()["notes"]
     seen = {int(value) for step in range(3) for value in loader.rows(step).tokens.flatten()}
     assert seen == {0, *range(1, 5), *range(46, 62)}
     with pytest.raises(GanitaError, match=r"every document of stream 'sums\.words'"):
@@ -208,19 +176,19 @@ def test_origin_names_files_and_documents(tmp_path: Path) -> None:
 def test_damage_is_named_and_refused(small: Path, name: str) -> None:
     path = small / name
     original = path.read_bytes()
-    make_loader(small)
+    make_loader(small, weights={"book": 1.0, "sums": 1.0})
     path.write_bytes(original[:-1])
     with pytest.raises(IntegrityError, match="truncated or altered") as caught:
-        make_loader(small)
+        make_loader(small, weights={"book": 1.0, "sums": 1.0})
     assert str(path) in str(caught.value)
     path.write_bytes(original[:-2] + bytes([original[-2] ^ 1]) + original[-1:])
     with pytest.raises(IntegrityError, match="SHA-256 differs"):
-        make_loader(small)
+        make_loader(small, weights={"book": 1.0, "sums": 1.0})
     path.unlink()
     with pytest.raises(IntegrityError, match="missing"):
-        make_loader(small)
+        make_loader(small, weights={"book": 1.0, "sums": 1.0})
     path.write_bytes(original)
-    make_loader(small)
+    make_loader(small, weights={"book": 1.0, "sums": 1.0})
 
 
 def test_streams_that_are_not_opened_are_not_read(small: Path) -> None:
@@ -246,7 +214,8 @@ def test_another_tokenizer_is_refused(small: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"split": "test"}, {"stage": "sing"}, {"loss_on": "x"}, {"context_length": 0}, {"rows_per_batch": 0}]
+    "options",
+    [{"split": "test"}, {"loss_on": "x"}, {"context_length": 0}, {"rows_per_batch": 0}, {"num_steps": 0}],
 )
 def test_bad_options_are_refused(small: Path, options: dict) -> None:
     with pytest.raises(GanitaError):
@@ -264,19 +233,3 @@ def test_wide_vocabularies_use_four_bytes(tmp_path: Path) -> None:
     write_json(tmp_path / "index.json", {**index, "dtype": "<u4"})
     seal(tmp_path, {})
     assert make_loader(tmp_path, context_length=32).rows(0).tokens[0, :19].tolist() == list(range(70_000, 70_019))
-
-
-def test_recipe_stages_are_the_loaders_stages(folder: Path) -> None:
-    recipe = recipe_from_dict({})
-    for stage in ("pretrain", "finetune"):
-        loader = Loader(
-            folder,
-            split="train",
-            stage=stage,
-            context_length=200,
-            rows_per_batch=2,
-            seed=recipe.seed,
-            loss_on=getattr(recipe, stage).loss_on,
-            forms=getattr(recipe, stage).forms,
-        )
-        assert loader.num_streams == {"pretrain": 3, "finetune": 2}[stage]

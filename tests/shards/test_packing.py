@@ -93,3 +93,18 @@ def test_one_token_documents_have_nothing_to_predict() -> None:
     packer = make([1, 4], 8, "cut")
     assert packer.pieces(0) == [Piece(1, 0, 3, 0)]
     assert packer.num_left_out == 1
+
+
+@given(LENGTHS, st.integers(1, 50), st.sampled_from(["cut", "whole"]))
+def test_tokens_and_rows_are_counted_to_the_row(lengths: list[int], context: int, mode: str) -> None:
+    packer = make(lengths, context, mode)
+    if packer.num_pairs == 0:
+        return
+    rows, total = packer.rows_within(3.0), 0
+    for row in range(rows):
+        assert packer.tokens_before(row) == total
+        total += sum(piece.length for piece in packer.pieces(row))
+    assert packer.tokens_before(rows) == total == 3 * packer.num_pairs
+    assert packer.tokens_per_row == packer.tokens_before(packer.rows_of_epoch(0)) / packer.rows_of_epoch(0)
+    assert packer.rows_within(0.0) == 0
+    assert packer.rows_within(1.5) == packer.rows_of_epoch(0) + packer.rows_of_epoch(1) // 2

@@ -15,6 +15,7 @@ from ganita.model.config import ModelConfig
 from ganita.model.decoder import Decoder
 from ganita.progress import Reporter
 from ganita.recipe import Train
+from ganita.shards.draw import Draw
 from ganita.shards.files import StreamWriter
 from ganita.shards.loader import Loader
 from ganita.train.loop import Job
@@ -75,8 +76,6 @@ def write_shards(folder: Path, tokenizer_fingerprint: str = "t", num_texts: int 
                 "source": name.split(".")[0],
                 "form": form,
                 "kind": "problem" if form else "text",
-                "weight": 1.0,
-                "finetune_weight": 1.0 if form else 0.0,
                 "tokens": writer.tokens,
                 "documents": writer.documents,
                 "files": writer.files,
@@ -99,7 +98,16 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def open_loader(shards: Path, split: str = "train", rows: int = ROWS) -> Loader:
-    return Loader(shards, split=split, stage="pretrain", context_length=CONTEXT, rows_per_batch=rows, seed=3)
+    draw = Draw(
+        shards,
+        split=split,
+        weights={"count": 1.0, "sum": 1.0},
+        context_length=CONTEXT,
+        rows_per_batch=rows,
+        seed=3,
+        num_steps=100,  # more than any test trains
+    )
+    return Loader(draw)
 
 
 @pytest.fixture

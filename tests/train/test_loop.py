@@ -71,7 +71,7 @@ def test_killed_and_resumed_is_bitwise_the_same(make_job, optimizer, micro_rows,
     whole = Trainer(make_job("whole", optimizer=optimizer, micro_rows=micro_rows, objective=recording))
     whole.run()
     # The epoch of the text stream (nine texts of 13 tokens) ends well before the last step.
-    assert whole.job.loader.epochs_after(whole.step)["count"] > 2
+    assert whole.job.loader.draw.drawn(0, whole.step)["count"]["epochs"] > 2
 
     # One micro-batch into the step after `killed_after`: gradients are half accumulated.
     stop = StopsAt(killed_after * ROWS // micro_rows + (micro_rows < ROWS))

@@ -8,7 +8,7 @@ import torch
 from ganita.errors import GanitaError, IntegrityError
 from ganita.model.decoder import Decoder
 from ganita.recipe import Train
-from ganita.train.optimizers import Optimizers, parameter_groups
+from ganita.train.optimizers import Optimizers, parameter_groups, scalings_of
 from tests.train.conftest import CONFIG
 
 UNTIED = replace(CONFIG, tied=False, qk_norm=True)
@@ -107,3 +107,100 @@ def test_an_old_torch_without_muon_is_said(monkeypatch) -> None:
     monkeypatch.delattr(torch.optim, "Muon")
     with pytest.raises(GanitaError, match=r"needs torch 2\.9"):
         Optimizers(Decoder(CONFIG), Train(optimizer="muon"))
+
+
+MUP = replace(CONFIG, width=64, heads=4, kv_heads=4, hidden=128, mup_base_width=16, mup_base_head_width=4)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_mup_is_its_usual_form_with_multipliers(optimizer, qk_norm, monkeypatch) -> None:
+    """Against table 8 of Yang et al. 2022 written out: multipliers in the forward pass, learning rates by class."""
+    monkeypatch.setattr("ganita.train.optimizers.ADAM_EPS", 1e-15)  # the one place where the two forms differ
+    train = Train(optimizer=optimizer, learning_rate=0.01, muon_learning_rate=0.02, weight_decay=0.3)
+    torch.manual_seed(2)
+    model = Decoder(replace(MUP, qk_norm=qk_norm))
+    usual, multiplied = usual_form(model)
+    optimizers, reference = Optimizers(model, train), usual_optimizers(usual, train)
+    ids = torch.randint(64, (3, 16))
+    for _ in range(5):
+        for net, steppers in ((model, [optimizers]), (usual, reference)):
+            loss = net.loss(ids, ids.roll(-1, 1))[0] / ids.numel()
+            loss.backward()
+            for stepper in steppers:
+                stepper.step()
+                stepper.zero_grad()
+    torch.testing.assert_close(model(ids), usual(ids), rtol=1e-3, atol=1e-3)
+    for name, value in model.named_parameters():
+        expected = usual.get_parameter(name) * multiplied.get(name.split(".")[-2], 1.0)
+        # Muon rounds to bfloat16, and Adam makes a step of any gradient, also of one that is all rounding.
+        assert (value - expected).norm() < (0.1 if optimizer == "muon" else 1e-3) * expected.norm(), name
+
+
+def usual_form(model: Decoder) -> tuple[Decoder, dict[str, float]]:
+    """Return the same function with the factors as multipliers: m = 4 on logits, a = 1/2 on queries."""
+    scored = "q_norm" if model.config.qk_norm else "q_proj"
+    multiplied = {"norm": 1 / 4, scored: 1 / 2}
+    usual = Decoder(replace(model.config, mup_base_width=0, mup_base_head_width=0))
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            usual.get_parameter(name).copy_(value / multiplied.get(name.split(".")[-2], 1.0))
+    for name, module in usual.named_modules():
+        if (factor := multiplied.get(name.split(".")[-1])) is not None:
+            module.register_forward_hook(lambda _module, _inputs, output, factor=factor: output * factor)
+    return usual, multiplied
+
+
+def usual_optimizers(model: Decoder, train: Train) -> list[torch.optim.Optimizer]:
+    """Return AdamW, or Muon and AdamW, with the learning rates of the table and independent weight decay."""
+    inner = [value for name, value in model.named_parameters() if "layers" in name and value.ndim == 2]
+    outer = [value for name, value in model.named_parameters() if "embed" in name or "lm_head" in name]
+    norms = [value for _, value in model.named_parameters() if value.ndim == 1]
+    groups = [{"params": outer}, {"params": norms, "weight_decay": 0.0}]
+    optimizers: list[torch.optim.Optimizer] = []
+    if train.optimizer == "muon":
+        optimizers.append(torch.optim.Muon(inner, lr=0.02, weight_decay=0.3, momentum=0.95))
+    else:
+        groups.append({"params": inner, "lr": 0.01 / 4, "weight_decay": 0.3 * 4})
+    return [*optimizers, torch.optim.AdamW(groups, lr=0.01, weight_decay=0.3, betas=(0.9, 0.95), eps=1e-15)]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_mup_at_its_base_width_is_no_mup_to_the_bit(optimizer) -> None:
+    trained = []
+    for config in (UNTIED, replace(UNTIED, mup_base_width=32, mup_base_head_width=16)):
+        torch.manual_seed(3)
+        model = Decoder(config)
+        optimizers = Optimizers(model, Train(optimizer=optimizer))
+        assert len(optimizers._optimizers[0].param_groups) == 2
+        for _ in range(3):
+            for value in model.parameters():
+                value.grad = torch.randn_like(value)
+            optimizers.step()
+        trained.append(list(model.parameters()))
+    assert all(torch.equal(left, right) for left, right in zip(*trained, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_decay_shrinks_alike_at_every_width(optimizer) -> None:
+    model = Decoder(MUP)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    train = Train(optimizer=optimizer, learning_rate=0.01, muon_learning_rate=0.01, weight_decay=0.5)
+    optimizers = Optimizers(model, train)
+    for value in model.parameters():
+        value.grad = torch.zeros_like(value)
+    optimizers.step()
+    for name, value in model.named_parameters():
+        torch.testing.assert_close(value, before[name] * (1 - (0.005 if value.ndim == 2 else 0)), msg=name)
+
+
+def test_a_decoder_inside_another_module_keeps_its_learning_rates() -> None:
+    """A verifier's head has no factors, and what is inside of the decoder keeps its own."""
+    whole = torch.nn.ModuleDict({"decoder": Decoder(MUP), "head": torch.nn.Linear(64, 1)})
+    found = scalings_of(whole)
+    assert found["decoder.model.norm.weight"].adamw == 0.25
+    assert found.keys() == {name for name, _ in whole.named_parameters() if name.startswith("decoder.")}
+    groups = Optimizers(whole, Train(learning_rate=1.0))._optimizers[0].param_groups
+    rate = {id(value): group["lr"] for group in groups for value in group["params"]}
+    assert rate[id(whole["head"].weight)] == 1.0
+    assert rate[id(whole["decoder"].model.layers[0].mlp.up_proj.weight)] == 0.25

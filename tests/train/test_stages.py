@@ -17,13 +17,10 @@ from ganita.tokenizer.build import train as train_tokenizer
 from ganita.train import loop, stages
 from tests.train.conftest import write_shards
 
+COUNT = {"name": "count", "path": "count.txt"}
+SUM = {"name": "sum", "families": "train", "count": 8, "finetune_weight": 1.0}
 SETTINGS = {
-    "corpus": {
-        "sources": [
-            {"name": "count", "path": "count.txt"},
-            {"name": "sum", "families": "train", "count": 8, "finetune_weight": 1.0},
-        ]
-    },
+    "corpus": {"sources": [COUNT, SUM]},
     "model": {"layers": 2, "width": 32, "heads": 2, "context_length": 16},
     "train": {
         "batch_tokens": 64,
@@ -188,6 +185,8 @@ def interrupt(run: Run, what: Recipe, reporter: Reporter, monkeypatch) -> None:
         ({"pretrain": {"tokens": 700}}, "another training recipe"),
         ({"train": {"learning_rate": 0.5}}, "another training recipe"),
         ({"corpus": {"sources": [{"name": "count", "path": "count.txt", "weight": 3.0}]}}, "another training recipe"),
+        ({"corpus": {"sources": [{**COUNT, "max_epochs": 9.0}, SUM]}}, "another training recipe"),
+        ({"pretrain": {"tokens": 500, "phases": [{}, {"weights": {"sum": 2.0}}]}}, "another training recipe"),
     ],
 )
 def test_a_checkpoint_of_something_else_is_refused(run: Run, reporter, monkeypatch, changes, named) -> None:
@@ -243,6 +242,29 @@ def test_context_longer_than_the_pretrained_models(run: Run, reporter: Reporter)
     longer = recipe(model={"context_length": 32}, finetune={"context_length": 32})
     with pytest.raises(GanitaError, match="longer than the model's 16"):
         build(run, "finetune", longer, reporter)
+
+
+def test_the_summary_says_what_was_drawn(run: Run, reporter: Reporter) -> None:
+    what = recipe(
+        corpus={"sources": [COUNT, {**SUM, "max_epochs": 0.5}]},
+        pretrain={"steps": 8, "tokens": 0, "phases": [{"weights": {"sum": 0.0}}, {}]},
+    )
+    mixture = build(run, "pretrain", what, reporter)["mixture"]
+    assert [part["steps"] for part in mixture["phases"]] == [4, 4]
+    streams = mixture["streams"]
+    assert sum(entry["rows"] for entry in streams.values()) == 8 * 4
+    assert sum(entry["share"] for entry in streams.values()) == pytest.approx(1.0)
+    assert mixture["phases"][0]["streams"]["sum.equations"]["rows"] == 0
+    assert 0 < streams["sum.equations"]["epochs"] <= 0.5
+    assert "by max_epochs = 0.5" in mixture["notes"][0]
+    assert storage.read_json(run.stage("pretrain") / "manifest.json")["summary"]["mixture"] == mixture
+
+
+def test_a_budget_beyond_the_caps_ends_before_any_step(run: Run, reporter: Reporter) -> None:
+    sources = [{**COUNT, "max_epochs": 1.0}, {**SUM, "max_epochs": 1.0}]
+    with pytest.raises(GanitaError, match=r"pretrain: within max_epochs .* raise max_epochs of count, sum"):
+        build(run, "pretrain", recipe(corpus={"sources": sources}, pretrain={"tokens": 5000}), reporter)
+    assert not (run.partial("pretrain") / "metrics.jsonl").exists()
 
 
 def test_steps_and_rows() -> None:

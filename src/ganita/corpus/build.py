@@ -1,12 +1,14 @@
-"""The corpus stage: every source is read, cleaned, checked against the benchmarks, split and written.
+"""The corpus stage: every source is read, selected, checked against the benchmarks, deduplicated and split.
 
     corpus/train/<source>.jsonl, corpus/validation/<source>.jsonl   documents, one a line (document.py)
-    corpus/card.json        per source what went in, was kept, was dropped and why
+    corpus/card.json        per source documents and characters in and out of each step, and what was dropped and why
     corpus/ledger.jsonl     every benchmark item that was found in a source, and where
     corpus/rejected.jsonl   the first unreadable lines of each source
 
-A document is held only while it is worked on; what stays in memory is 8 bytes per document (its hash) and the
-n-grams of the benchmarks. The same recipe over the same files gives the same bytes.
+Three passes. The tasks (part.py) take one file each to its part, in parallel and in any order (executor.py). One
+look at the 64-bit keys of all parts, in the recipe's order, finds exact and near duplicates (near.py). The parts
+are joined in that order. So the same recipe over the same files gives the same bytes, whoever does the tasks; a
+stage that was cut off goes on with the parts that are missing; and no document is in memory but the one worked on.
 """
 
 from __future__ import annotations
@@ -14,55 +16,64 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
-from ganita.corpus import sets
+import numpy as np
+from numpy.typing import NDArray
+
+from ganita.corpus import executor, near, quality, sets
 from ganita.corpus.card import SPLITS, SourceCard, totals
-from ganita.corpus.clean import contents, normalise_document, pieces, size, split_key
-from ganita.corpus.document import Document, Problem, Text, equations, to_json
-from ganita.corpus.hashes import HashSet, duplicate_key, hash64
+from ganita.corpus.document import Problem, Text
+from ganita.corpus.ledger import summarise
 from ganita.corpus.overlap import Index
-from ganita.corpus.readers import BadLine, SourceMissingError, list_files
-from ganita.corpus.sources import Opened, name_of, open_source, refuse_benchmarks
+from ganita.corpus.part import (
+    BENCHMARKS,
+    EQUATIONS,
+    HELD_OUT,
+    QUALITY,
+    Task,
+    check_bad_lines,
+    part_folder,
+    read_card,
+    work,
+    write_plan,
+)
+from ganita.corpus.readers import SourceMissingError, list_files
+from ganita.corpus.sources import Opened, documents_of, name_of, open_source, refuse_benchmarks
 from ganita.errors import GanitaError
-from ganita.progress import Bar, Reporter
+from ganita.progress import Reporter
 from ganita.recipe import Corpus, Recipe, Source
 from ganita.runs import Run
-from ganita.storage import fingerprint, write_json
+from ganita.storage import fingerprint, remove, write_json
 
-VERSION = 1  # of the cleaning rules; a change here makes finished corpora be built again
+VERSION = 2  # of the cleaning rules; a change here makes finished corpora be built again
+PARTS = "parts"
 _SHOWN = 3  # unreadable lines shown per source
 _HEAD = 1 << 20  # bytes hashed at either end of a file
-_EARLY = 1_000  # unreadable lines after which a hopeless source is given up before its end
 
 
 def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[str, Any]:
-    """Build the corpus of `recipe` in `folder` (empty) and return the summary for its manifest.
+    """Build the corpus of `recipe` in `folder`, going on with what a cut-off attempt left; return its summary.
 
     Raises `GanitaError` for a source that is missing, a benchmark, empty, or holds too many unreadable lines.
     """
     corpus, started = recipe.corpus, time.perf_counter()
-    if not corpus.sources:
-        raise GanitaError("the recipe names no source: add a [[corpus.sources]] table")
-    for source in corpus.sources:
-        refuse_benchmarks(source)
-    # All are found before one is read: a mistyped path must not show after an hour of work.
-    opened = [found for source in corpus.sources if (found := _open(source, recipe.seed, reporter)) is not None]
-    if not opened:
-        raise GanitaError("no source of the recipe could be found")
+    parts = folder / PARTS
+    opened = open_sources(recipe, reporter)
     index, missing = load_benchmarks(corpus, reporter)
-    seen = HashSet()
-    for split in SPLITS:
-        (folder / split).mkdir(parents=True, exist_ok=True)
-    with (folder / "ledger.jsonl").open("w", encoding="utf-8", newline="\n") as ledger:
-        workers = (_Worker(corpus, source, index, seen, ledger, reporter) for source in opened)
-        cards = [worker.run(folder) for worker in workers]
-    _write_rejected(folder / "rejected.jsonl", cards)
+    tasks = [task for position, source in opened for task in plan_tasks(position, source, corpus.sources[position])]
+    write_plan(parts, recipe, tasks)
+    index.save(parts / BENCHMARKS)
+    learned = _learn_quality(recipe, opened, parts / QUALITY)
+    _run_tasks(tasks, parts, corpus, reporter)
+    read_seconds = time.perf_counter() - started
+    cards, seconds = _join(folder, opened, tasks, corpus, reporter)
     card: dict[str, Any] = {
         "sources": {entry.name: entry.to_json() for entry in cards},
         "totals": totals(cards),
@@ -70,15 +81,183 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
             "compared": [set_id for set_id in corpus.decontaminate if set_id not in missing],
             "not_compared": list(missing),
             "items": len(index),
-            "words": index.num_words,
+            **summarise(folder / "ledger.jsonl"),
         },
+        "quality": learned,
         "validation_share": corpus.validation_share,
     }
     write_json(folder / "card.json", card)
-    seconds = time.perf_counter() - started
-    characters = sum(entry.characters_in for entry in cards)
-    rate = round(characters / max(seconds, 1e-9))
-    return {**card["totals"], "sources": card["sources"], "characters_per_second": rate}
+    remove(parts)
+    elapsed = time.perf_counter() - started
+    return {
+        **card["totals"],
+        "sources": card["sources"],
+        "characters_per_second": round(card["totals"]["characters_in"] / max(elapsed, 1e-9)),
+        "step_seconds": {"tasks, elapsed": round(read_seconds, 2), **seconds},
+    }
+
+
+def open_sources(recipe: Recipe, reporter: Reporter) -> list[tuple[int, Opened]]:
+    """Find every source before one is read: a mistyped path must not show after an hour of work.
+
+    Returns (position in the recipe, source) of those that take part.
+    """
+    corpus = recipe.corpus
+    if not corpus.sources:
+        raise GanitaError("the recipe names no source: add a [[corpus.sources]] table")
+    for source in corpus.sources:
+        refuse_benchmarks(source)
+    opened = [(n, found) for n, s in enumerate(corpus.sources) if (found := _open(s, recipe, reporter)) is not None]
+    if not opened:
+        raise GanitaError("no source of the recipe could be found")
+    if unknown := set(corpus.select.quality_seeds) - {found.name for _, found in opened}:
+        raise GanitaError(f"corpus.select.quality_seeds: no source {sorted(unknown)[0]!r} in this recipe")
+    return opened
+
+
+def _open(source: Source, recipe: Recipe, reporter: Reporter) -> Opened | None:
+    if recipe.corpus.commercial_only and source.set and not sets.find(source.set).commercial:
+        entry = sets.find(source.set)
+        reporter.warn(
+            f"source {name_of(source)!r} is left out: its licence ({entry.licence}) is not for commercial use"
+        )
+        return None
+    try:
+        return open_source(source, recipe.seed, reporter)
+    except SourceMissingError as error:
+        if not source.optional:
+            raise GanitaError(f"source {name_of(source)!r}: {error}") from None
+        reporter.warn(f"source {name_of(source)!r} is left out: {error}")
+        return None
+
+
+def plan_tasks(position: int, opened: Opened, source: Source) -> Iterator[Task]:
+    """Yield the tasks of a source: one per file, or one in all where documents are counted or generated."""
+    if not opened.files or source.limit:
+        yield Task(position, opened.content, opened.licence, "", sum(file.stat().st_size for file in opened.files))
+        return
+    for file in opened.files:
+        yield Task(position, opened.content, opened.licence, str(file), file.stat().st_size)
+
+
+def _run_tasks(tasks: Sequence[Task], parts: Path, corpus: Corpus, reporter: Reporter) -> None:
+    # Generated problems have no file: about 300 bytes each, so that they count as the work they are.
+    weights = {number: task.num_bytes or 300 * corpus.sources[task.source].count for number, task in enumerate(tasks)}
+    with reporter.bar("documents", sum(weights.values())) as bar:
+        finished = [number for number in weights if part_folder(parts, number).is_dir()]
+        bar.advance(sum(weights.pop(number) for number in finished))
+        if finished:
+            reporter.say(f"  {len(finished)} of {len(tasks)} parts are there already")
+
+        def done(number: int) -> None:
+            bar.note(name_of(corpus.sources[tasks[number].source]))
+            bar.advance(weights[number])
+
+        executor.run(work, parts, dict(weights), corpus, done)
+
+
+def _learn_quality(recipe: Recipe, opened: Sequence[tuple[int, Opened]], path: Path) -> dict[str, Any] | None:
+    """Teach the quality score from the texts of the seeds, against those of all other sources but code."""
+    seeds = recipe.corpus.select.quality_seeds
+    if not seeds:
+        return None
+
+    def texts(wanted: bool) -> Iterator[str]:
+        for position, found in opened:
+            if (found.name in seeds) == wanted and (wanted or found.content != "code"):
+                items = documents_of(recipe.corpus.sources[position], recipe.seed)
+                yield from (item.text for item in items if isinstance(item, Text))
+
+    model = quality.train(texts(True), texts(False), recipe.seed)
+    model.save(path)
+    return {"seeds": list(seeds), **model.report}
+
+
+class _Joiner:
+    """Joins the parts of all sources, leaving out duplicates."""
+
+    def __init__(self, folder: Path, corpus: Corpus, reporter: Reporter) -> None:
+        self.folder, self.corpus, self.reporter = folder, corpus, reporter
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def source(self, opened: Opened, parts: Sequence[tuple[Path, NDArray[np.uint8]]]) -> SourceCard:
+        """Write the files of one source from its parts and their duplicate codes; return its counts."""
+        whole = SourceCard(opened.name, opened.kind, opened.content, opened.licence, opened.commercial, opened.origin)
+        with ExitStack() as stack:
+            files = {
+                split: stack.enter_context((self.folder / split / f"{opened.name}.jsonl").open("wb"))
+                for split in SPLITS
+            }
+            for part, codes in parts:
+                card, seconds = read_card(part)
+                whole.add(card)
+                for step, value in seconds.items():
+                    self.seconds[step] += value
+                _copy_part(part, codes, files, whole)
+        self._complain(whole)
+        return whole
+
+    def _complain(self, card: SourceCard) -> None:
+        for line in card.rejected[:_SHOWN]:
+            where = f"{line.file}, line {line.line:,}" if line.line else line.file
+            self.reporter.warn(f"source {card.name!r}: {where}: {line.reason}; skipped")
+        for note, count in sorted(card.notes.items()):
+            self.reporter.warn(f"source {card.name!r}: {count:,} x {note}")
+        check_bad_lines(card, self.corpus.max_bad_lines)
+        if not card.documents_in:
+            raise GanitaError(f"source {card.name!r}: {card.origin} holds no document")
+        if not any(card.documents[split] for split in SPLITS):
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(card.dropped.items()) if count)
+            raise GanitaError(f"source {card.name!r}: nothing is left of {card.documents_in:,} documents ({reasons})")
+
+
+def _join(
+    folder: Path, opened: Sequence[tuple[int, Opened]], tasks: Sequence[Task], corpus: Corpus, reporter: Reporter
+) -> tuple[list[SourceCard], dict[str, float]]:
+    """Find the duplicates over all parts and write the documents of every source; return counts and seconds."""
+    started = time.perf_counter()
+    parts = [part_folder(folder / PARTS, number) for number in range(len(tasks))]
+    for split in SPLITS:
+        remove(folder / split)
+        (folder / split).mkdir(parents=True)
+    codes = _duplicate_codes(parts, corpus, folder / PARTS)
+    by_source: defaultdict[int, list[tuple[Path, NDArray[np.uint8]]]] = defaultdict(list)
+    for task, part, code in zip(tasks, parts, codes, strict=True):
+        by_source[task.source].append((part, code))
+    found = time.perf_counter()
+    joiner = _Joiner(folder, corpus, reporter)
+    cards = [joiner.source(source, by_source[position]) for position, source in opened]
+    _write_rejected(folder / "rejected.jsonl", cards)
+    with (folder / "ledger.jsonl").open("wb") as ledger:
+        for part in parts:
+            ledger.write((part / "ledger.jsonl").read_bytes())
+    seconds = {step: round(value, 2) for step, value in joiner.seconds.items()}
+    seconds |= {"find duplicates": round(found - started, 2), "join": round(time.perf_counter() - found, 2)}
+    return cards, seconds
+
+
+def _duplicate_codes(parts: Sequence[Path], corpus: Corpus, scratch: Path) -> Iterable[NDArray[np.uint8]]:
+    if not corpus.deduplicate:
+        return [np.zeros(len(np.load(part / "flags.npy", mmap_mode="r")), dtype=np.uint8) for part in parts]
+    return near.find_duplicates(parts, threshold=corpus.near_duplicates, scratch=scratch)
+
+
+def _copy_part(part: Path, codes: NDArray[np.uint8], files: Mapping[str, IO[bytes]], card: SourceCard) -> None:
+    """Copy the lines of the documents that are no duplicates, and count them."""
+    flags, lines = np.load(part / "flags.npy"), np.load(part / "lines.npy")
+    card.dropped["duplicate"] += int(np.count_nonzero(codes == near.EXACT_DUPLICATE))
+    card.dropped["near duplicate"] += int(np.count_nonzero(codes == near.NEAR_DUPLICATE))
+    kept = codes == near.KEPT
+    card.with_equations += int(np.count_nonzero(flags[kept] & EQUATIONS))
+    card.documents["deduplicate"] += int(np.count_nonzero(kept))
+    owners, characters = lines[:, 0], lines[:, 1]
+    card.characters["deduplicate"] += int(characters[kept[owners]].sum())
+    with (part / "documents.jsonl").open("rb") as documents:
+        for line, owner, size in zip(documents, owners.tolist(), characters.tolist(), strict=True):
+            if kept[owner]:
+                split = SPLITS[int(flags[owner]) & HELD_OUT]
+                files[split].write(line)
+                card.passed(split, size)
 
 
 def load_benchmarks(corpus: Corpus, reporter: Reporter) -> tuple[Index, tuple[str, ...]]:
@@ -103,127 +282,10 @@ def load_benchmarks(corpus: Corpus, reporter: Reporter) -> tuple[Index, tuple[st
         except SourceMissingError as error:
             message = f"documents cannot be compared with benchmark {set_id!r}: {error}"
             if strict:
-                raise GanitaError(f"{message}; or take it out of corpus.decontaminate") from None
+                raise GanitaError(f"{message}; or take it out of corpus.decontaminate and evaluate.tasks") from None
             reporter.warn(message)
             missing.append(set_id)
     return Index(found), tuple(missing)
-
-
-def _open(source: Source, seed: int, reporter: Reporter) -> Opened | None:
-    try:
-        return open_source(source, seed, reporter)
-    except SourceMissingError as error:
-        if not source.optional:
-            raise GanitaError(f"source {name_of(source)!r}: {error}") from None
-        reporter.warn(f"source {name_of(source)!r} is left out: {error}")
-        return None
-
-
-class _Worker:
-    """Takes one source from its rows to its two files."""
-
-    def __init__(
-        self, corpus: Corpus, opened: Opened, index: Index, seen: HashSet, ledger: IO[str], reporter: Reporter
-    ) -> None:
-        self.corpus, self.opened, self.index, self.seen = corpus, opened, index, seen
-        self.ledger, self.reporter = ledger, reporter
-        self.card = SourceCard(opened.name, opened.kind, opened.licence, opened.origin)
-
-    def run(self, folder: Path) -> SourceCard:
-        """Read the source to its end, write what is kept, and return the counts."""
-        with ExitStack() as stack:
-            files = {
-                split: stack.enter_context(
-                    (folder / split / f"{self.opened.name}.jsonl").open("w", encoding="utf-8", newline="\n")
-                )
-                for split in SPLITS
-            }
-            bar = stack.enter_context(self.reporter.bar(self.opened.name))
-            for document in self._documents(bar):
-                self._write(document, files)
-        self._check_bad_lines(final=True)
-        self._check_kept()
-        return self.card
-
-    def _documents(self, bar: Bar) -> Iterator[Document]:
-        """Yield the readable documents, normalised; count, show and skip what cannot be read."""
-        for item in self.opened.documents:
-            if isinstance(item, BadLine):
-                self._reject(item)
-                continue
-            document = normalise_document(item)
-            self.card.documents_in += 1
-            self.card.characters_in += size(document)
-            if self.card.documents_in % 64 == 0:
-                bar.advance(64)
-            yield document
-
-    def _write(self, document: Document, files: Mapping[str, IO[str]]) -> None:
-        card = self.card
-        if self.corpus.deduplicate and not self.seen.add(duplicate_key(contents(document))):
-            card.dropped["duplicate"] += 1
-            return
-        # Decided on the whole document, before anything is cut: its pieces stay on one side.
-        split = split_of(document, self.corpus.validation_share)
-        verdict = self.index.check(document)
-        for hit in verdict.hits:
-            row = {"source": card.name, "document": document.id, **vars(hit), "cut": verdict.num_cut > 0}
-            self.ledger.write(json.dumps(row, ensure_ascii=False) + "\n")
-        card.paragraphs_cut += verdict.num_cut
-        if verdict.document is None:
-            card.dropped["benchmark overlap"] += 1
-            return
-        for piece in self._cut(verdict.document):
-            if size(piece) < self.corpus.min_characters:
-                card.dropped["short"] += 1
-                continue
-            card.keep(split, size(piece))
-            if not isinstance(piece, Text):
-                card.with_equations += equations(piece) is not None
-            files[split].write(json.dumps(to_json(piece), ensure_ascii=False) + "\n")
-
-    def _cut(self, document: Document) -> Iterable[Document]:
-        """Cut a long text into pieces; a worked problem has no border to cut at and is dropped."""
-        if size(document) <= self.corpus.max_characters:
-            return (document,)
-        if not isinstance(document, Text):
-            self.card.dropped["long"] += 1
-            return ()
-        parts = enumerate(pieces(document.text, self.corpus.max_characters), 1)
-        return (replace(document, id=f"{document.id}/{number}", text=text) for number, text in parts)
-
-    def _reject(self, line: BadLine) -> None:
-        self.card.reject(line)
-        if len(self.card.rejected) <= _SHOWN:
-            where = f"{line.file}, line {line.line:,}" if line.line else line.file
-            self.reporter.warn(f"source {self.card.name!r}: {where}: {line.reason}; skipped")
-        self._check_bad_lines(final=False)
-
-    def _check_bad_lines(self, *, final: bool) -> None:
-        card, bad = self.card, self.card.dropped["unreadable"]
-        if card.bad_share > self.corpus.max_bad_lines and (final or bad >= _EARLY) and bad:
-            first = card.rejected[0]
-            raise GanitaError(
-                f"source {card.name!r}: {bad:,} of {bad + card.documents_in:,} lines are unreadable, more than "
-                f"corpus.max_bad_lines = {self.corpus.max_bad_lines:g} allows "
-                f"(first: {first.file}, line {first.line:,}: {first.reason})"
-            )
-
-    def _check_kept(self) -> None:
-        card = self.card
-        if not card.documents_in:
-            raise GanitaError(f"source {card.name!r}: {card.origin} holds no document")
-        if not sum(card.documents.values()):
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(card.dropped.items()) if count)
-            raise GanitaError(f"source {card.name!r}: nothing is left of {card.documents_in:,} documents ({reasons})")
-
-
-def split_of(document: Document, validation_share: float) -> str:
-    """Return "train" or "validation", by the hash of the text or question alone.
-
-    Neither the seed nor the other documents matter, so a document never changes sides between runs.
-    """
-    return "validation" if hash64(split_key(document)) < validation_share * 2.0**64 else "train"
 
 
 def _write_rejected(path: Path, cards: Iterable[SourceCard]) -> None:

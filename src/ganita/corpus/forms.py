@@ -1,26 +1,48 @@
-"""A row becomes a document. `form` in the registry of sets names the function that does it.
+"""A row becomes a document. `form`, in the registry of sets or in the recipe, names the function that does it.
 
-    text             a column of running text
+    text             a column of running text, as it stands
+    latex, html, markdown, pretext, notebook
+                     a column of text in this markup, cleaned
+    by-path          the same, by the suffix in the row's `path`; source code and other types as they stand
     problem          question, steps or solution, answer, choices: your own worked problems
     gsm8k            question, and a solution with `<<48/2=24>>` marks that ends in "#### answer"
     metamath         query, and a response that ends in "The answer is: answer"
     math             question, and a LaTeX solution; the answer is a column or the last boxed expression
     rationale        question, a rationale, and the answer or the letter of a choice
+    stackexchange    question, and somebody's answer in prose: a worked problem where it ends in a result (worked.py)
     question-answer  question and answer without reasoning: becomes a Text, since no step could be shown
     question-code    question and a program: becomes a Text
 
-A row that cannot become a document raises `BadRowError`; the caller counts it as an unreadable line.
+A row that cannot become a document raises `BadRowError`; the caller counts it as an unreadable line. One that is not
+wanted raises `SkippedRowError`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ganita.arithmetic import parse_number
 from ganita.corpus.document import Document, Problem, Text
+from ganita.corpus.html import html_to_text
+from ganita.corpus.markups import MARKUPS, clean, form_of
+from ganita.corpus.shape import BadRowError, RowView, Shape, SkippedRowError
+from ganita.corpus.worked import last_boxed, work_out
+
+__all__ = [
+    "FORMS",
+    "BadRowError",
+    "Shape",
+    "SkippedRowError",
+    "as_text",
+    "kind_of",
+    "last_boxed",
+    "letter",
+    "needed",
+    "to_benchmark_problem",
+    "to_document",
+]
 
 QUESTION, ANSWER, CODE = "Question: ", "\nAnswer: ", "\nProgram:\n"
 _ANSWER_MARK = re.compile(r"^\s*####\s*(.*)$", re.MULTILINE)
@@ -34,30 +56,15 @@ _RATIONALE_ENDING = re.compile(
 )
 
 
-class BadRowError(ValueError):
-    """The row cannot become a document; the message says why."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How the rows of a source become documents. `fields` maps a canonical field to the column that holds it."""
-
-    form: str
-    fields: Mapping[str, str]
-    source: str
-    licence: str = ""
-
-    def column(self, name: str) -> str:
-        """Return the column that holds the canonical field `name`."""
-        return self.fields.get(name, name)
-
-
 def to_document(values: Mapping[str, Any], shape: Shape, identity: str) -> Document:
     """Turn a row into a document; `identity` names it where the row has no id of its own.
 
-    Raises `BadRowError` if a column is missing, empty or of the wrong type.
+    Raises `BadRowError` if a column is missing, empty or of the wrong type, `SkippedRowError` if the row's score is too
+    low or nothing is left of its text.
     """
-    row = _Row(values, shape)
+    row = RowView(values, shape)
+    if shape.min_score and not row.number(shape.score or "score") >= shape.min_score:  # NaN is no score
+        raise SkippedRowError("score")
     name = row.identity() or identity
     return FORMS[shape.form](row, name, row.text("licence", default="") or shape.licence)
 
@@ -67,17 +74,22 @@ def to_benchmark_problem(values: Mapping[str, Any], shape: Shape, identity: str)
 
     Raises `BadRowError` as `to_document` does.
     """
-    row = _Row(values, shape)
+    row = RowView(values, shape)
     make = {"gsm8k": _gsm8k, "math": _math}.get(shape.form, _benchmark_problem)
     return make(row, row.identity() or identity, shape.licence)
 
 
 def needed(form: str) -> tuple[str, ...]:
     """Return the canonical fields without which no row of this form can be read."""
-    if form == "text":
-        return ("text",)
-    second = {"question-answer": "answer", "question-code": "code", "problem": "question"}
+    if kind_of(form) == "text" and not form.startswith("question-"):
+        return ("text", "path") if form == "by-path" else ("text",)
+    second = {"question-answer": "answer", "question-code": "code", "problem": "question", "stackexchange": "question"}
     return ("question", second.get(form, "solution"))
+
+
+def kind_of(form: str) -> str:
+    """Return the kind of document that a form gives: "problem" or "text"."""
+    return "problem" if form in ("problem", "gsm8k", "metamath", "math", "rationale", "stackexchange") else "text"
 
 
 def as_text(problem: Problem) -> Text:
@@ -93,64 +105,53 @@ def letter(index: int) -> str:
     return chr(ord("A") + index)
 
 
-class _Row:
-    """A row seen through the field map."""
-
-    def __init__(self, values: Mapping[str, Any], shape: Shape) -> None:
-        self.values, self.shape = values, shape
-
-    def get(self, name: str) -> Any:
-        return self.values.get(self.shape.column(name))
-
-    def identity(self) -> str:
-        """Return the row's own id; several columns joined by "+" in the field map make one id."""
-        values = [self.values.get(column) for column in self.shape.column("id").split("+")]
-        return "/".join(str(value) for value in values if isinstance(value, (str, int)) and value != "")
-
-    def text(self, name: str, default: str | None = None) -> str:
-        """Return a field as text; numbers are written out, a missing or empty one is the default or an error."""
-        value = self.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = str(value)
-        if value is None or value == "":
-            if default is not None:
-                return default
-            column = self.shape.column(name)
-            raise BadRowError(f"column {column!r} is {'empty' if column in self.values else 'missing'}")
-        if not isinstance(value, str):
-            raise BadRowError(f"column {self.shape.column(name)!r} holds a {type(value).__name__}, not text")
-        if not value.strip() and default is None:
-            raise BadRowError(f"column {self.shape.column(name)!r} is blank")
-        return value
+def _text(row: RowView, name: str, licence: str) -> Text:
+    text = row.text("text")
+    return Text(name, row.shape.source, text, licence, row.language(text))
 
 
-def _text(row: _Row, name: str, licence: str) -> Text:
-    return Text(name, row.shape.source, row.text("text"), licence)
+def _markup(form: str) -> Callable[[RowView, str, str], Text]:
+    """Return the function for a text in this markup."""
+
+    def read(row: RowView, name: str, licence: str) -> Text:
+        text, language = clean(form, row.text("text"))
+        return Text(name, row.shape.source, text, licence, language)
+
+    return read
 
 
-def _question_answer(row: _Row, name: str, licence: str) -> Text:
+def _by_path(row: RowView, name: str, licence: str) -> Text:
+    """Clean a text by what its path says it is; what has another type stays as it stands."""
+    text, path = row.text("text"), row.text("path")
+    if form := form_of(path, text):
+        text, language = clean(form, text)
+        return Text(name, row.shape.source, text, licence, language)
+    return Text(name, row.shape.source, text, licence, row.language(text))
+
+
+def _question_answer(row: RowView, name: str, licence: str) -> Text:
     """Without reasoning there is nothing to tune a solver on; as text it still teaches what answers look like."""
     return Text(name, row.shape.source, f"{QUESTION}{_question(row)}{ANSWER}{_plain(row.get('answer'), row)}", licence)
 
 
-def _question_code(row: _Row, name: str, licence: str) -> Text:
+def _question_code(row: RowView, name: str, licence: str) -> Text:
     return Text(name, row.shape.source, f"{QUESTION}{row.text('question')}{CODE}{row.text('code')}", licence)
 
 
-def _question(row: _Row) -> str:
+def _question(row: RowView) -> str:
     """Join what stands before the question (a passage, an instruction for a group of exercises) to it."""
     parts = (row.text("passage", default=""), row.text("instruction", default=""), row.text("question"))
     return "\n".join(part.strip() for part in parts if part.strip())
 
 
-def _plain(value: Any, row: _Row) -> str:
+def _plain(value: Any, row: RowView) -> str:
     """Write an answer: several values (the roots of an equation) are joined by commas."""
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value)
     return row.text("answer")
 
 
-def _gsm8k(row: _Row, name: str, licence: str) -> Problem:
+def _gsm8k(row: RowView, name: str, licence: str) -> Problem:
     solution = row.text("solution")
     marks = list(_ANSWER_MARK.finditer(solution))
     if not marks:
@@ -161,7 +162,7 @@ def _gsm8k(row: _Row, name: str, licence: str) -> Problem:
     )  # fmt: skip
 
 
-def _metamath(row: _Row, name: str, licence: str) -> Problem:
+def _metamath(row: RowView, name: str, licence: str) -> Problem:
     solution = row.text("solution")
     ending = _METAMATH_ANSWER.search(solution)
     if ending is None:
@@ -171,12 +172,12 @@ def _metamath(row: _Row, name: str, licence: str) -> Problem:
     return Problem(name, row.shape.source, row.text("question"), steps, _number(ending[1]), licence=licence)
 
 
-def _rationale(row: _Row, name: str, licence: str) -> Problem:
+def _rationale(row: RowView, name: str, licence: str) -> Problem:
     row.text("solution")  # to train on, a rationale there must be
     return _benchmark_problem(row, name, licence)
 
 
-def _benchmark_problem(row: _Row, name: str, licence: str) -> Problem:
+def _benchmark_problem(row: RowView, name: str, licence: str) -> Problem:
     question, choices = _options(_question(row), row.get("choices"))
     answer = _letter_of(row.get("label"), choices) if row.get("label") is not None else _plain(row.get("answer"), row)
     if choices and (match := re.fullmatch(r"\(?([A-Za-z])\)?", answer.strip())):
@@ -187,7 +188,7 @@ def _benchmark_problem(row: _Row, name: str, licence: str) -> Problem:
     return Problem(name, row.shape.source, question, _steps(solution), _number(answer), choices, licence=licence)
 
 
-def _math(row: _Row, name: str, licence: str) -> Problem:
+def _math(row: RowView, name: str, licence: str) -> Problem:
     solution = row.text("solution")
     answer = row.text("answer", default="") or last_boxed(solution)
     if not answer:
@@ -195,20 +196,20 @@ def _math(row: _Row, name: str, licence: str) -> Problem:
     return Problem(name, row.shape.source, row.text("question"), _steps(solution), answer, licence=licence)
 
 
-def last_boxed(solution: str) -> str:
-    r"""Return what the last `\boxed{...}` of a LaTeX solution holds (MATH's own convention), or an empty string."""
-    start = max(solution.rfind("\\boxed{"), solution.rfind("\\fbox{"))
-    if start < 0:
-        return ""
-    start, depth = solution.index("{", start) + 1, 1
-    for position in range(start, len(solution)):
-        depth += {"{": 1, "}": -1}.get(solution[position], 0)
-        if not depth:
-            return solution[start:position]
-    return ""
+def _stackexchange(row: RowView, name: str, licence: str) -> Document:
+    """Make a worked problem of an answer that ends in a result; of any other, and of one with code in it, a text."""
+    question = _readable(_question(row))
+    answer = _readable(row.text("solution", default="") or row.text("answer"))
+    if (solution := work_out(answer, name)) is None:
+        return Text(name, row.shape.source, f"{QUESTION}{question}{ANSWER}{answer}", licence)
+    return Problem(name, row.shape.source, question, solution.steps, _number(solution.answer), licence=licence)
 
 
-def _problem(row: _Row, name: str, licence: str) -> Problem:
+def _readable(text: str) -> str:
+    return html_to_text(text) if "<p>" in text else text.strip()
+
+
+def _problem(row: RowView, name: str, licence: str) -> Problem:
     """Read a user's own worked problem: steps as a list, or a solution as text; GSM8K's answer mark is understood."""
     steps, solution = row.get("steps"), row.text("solution", default="")
     marks = list(_ANSWER_MARK.finditer(solution))
@@ -264,13 +265,16 @@ def _letter_of(label: Any, choices: tuple[str, ...]) -> str:
     raise BadRowError(f"label {label!r} names no choice")
 
 
-FORMS: dict[str, Callable[[_Row, str, str], Document]] = {
+FORMS: dict[str, Callable[[RowView, str, str], Document]] = {
     "text": _text,
+    **{form: _markup(form) for form in MARKUPS},
+    "by-path": _by_path,
     "problem": _problem,
     "gsm8k": _gsm8k,
     "metamath": _metamath,
     "math": _math,
     "rationale": _rationale,
+    "stackexchange": _stackexchange,
     "question-answer": _question_answer,
     "question-code": _question_code,
 }

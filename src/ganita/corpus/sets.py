@@ -1,16 +1,19 @@
 """The registry of public sets, and where each is found: GANITA_DATA first, then the Hugging Face hub.
 
-GANITA_DATA is a folder in one of two layouts, or both: `train/`, `eval/` and `corpus/` with the files that sets.toml
-names, or `<organisation>/<name>/...` as in the repositories of the hub.
+The registry is data: the files of registry/. GANITA_DATA is a folder in one of two layouts, or both: `train/`,
+`eval/` and `corpus/` with the files that the registry names, or `<organisation>/<name>/...` as in the repositories
+of the hub. `ID@REVISION` means the set at one commit of its hub repository, and nothing else. A file name in the
+place of an id (`held-out.jsonl`) is a benchmark of the user's own.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,14 +22,27 @@ from ganita.corpus import hub
 from ganita.corpus.clean import normalise_problem
 from ganita.corpus.document import Problem
 from ganita.corpus.forms import BadRowError, Shape, to_benchmark_problem
-from ganita.corpus.readers import BadLine, Row, SourceMissingError, read_rows
+from ganita.corpus.languages import LANGUAGES, suffix_of
+from ganita.corpus.readers import ROW_SUFFIXES, BadLine, Row, SourceMissingError, read_rows
 from ganita.errors import GanitaError, nearest
 from ganita.progress import Reporter
+
+# Licences of documents that allow commercial use, by the beginning of their SPDX names. Some ask for attribution or
+# for the same licence on copies: whether a model is a copy is not for a program to say, so they count as allowing it.
+_ALLOWING = re.compile(
+    r"(mit|apache|bsd|cc0|cc-by|gfdl|odc-by|pddl|odbl|cecill|isc|zlib|unlicense|python|psf|public.domain|lppl|artistic"
+    r"|[al]?gpl|mpl|epl|boost|bsl-1|wtfpl|ncsa|postgresql|ofl)(?![a-z])"
+)
 
 
 @dataclass(frozen=True)
 class Home:
-    """One place a set can be found, and how its rows read there."""
+    """One place a set can be found, and how its rows read there.
+
+    `path` is under GANITA_DATA; `id`, `revision` and `files` (globs) are on the hub. `where` keeps the rows whose
+    column has this value, `require` those whose column is filled, `min_score` those whose column `score` is at least
+    this; "a.b" is the column b inside the column a.
+    """
 
     form: str
     path: str = ""
@@ -36,6 +52,8 @@ class Home:
     fields: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, Any] = field(default_factory=dict)
     require: tuple[str, ...] = ()
+    score: str = ""
+    min_score: float = 0.0
 
     def keeps(self, values: Mapping[str, Any]) -> bool:
         """Say whether a row belongs to the set; a file may hold more than the set (other splits, near duplicates)."""
@@ -46,7 +64,14 @@ class Home:
 
 @dataclass(frozen=True)
 class PublicSet:
-    """One entry of sets.toml."""
+    """One entry of the registry.
+
+    `use` is train, or eval: never a source of documents. `kind` is problem (question, steps, answer) or text.
+    `commercial` says whether licence and terms allow commercial use; what is not known counts as not allowed.
+    `size` is as published, `bytes` what a download takes (0: not known). `checked` says how the entry was verified
+    without the hub at hand: listing (a copy of the hub's own page of files), code (public code that reads these
+    columns of these files, at this commit), card (what its authors publish). `part_of` is the set it is a part of.
+    """
 
     id: str
     title: str
@@ -55,41 +80,118 @@ class PublicSet:
     licence: str
     local: Home | None = None
     hub: Home | None = None
+    content: str = "text"
+    language: str = ""
+    commercial: bool = False
+    terms: str = ""
+    gated: bool = False
+    size: str = ""
+    bytes: int = 0
+    page: str = ""
+    checked: str = ""
+    part_of: str = ""
 
 
 @dataclass(frozen=True)
 class Located:
-    """A set whose files are at hand."""
+    """A set whose files are at hand; `revision` is the commit they belong to, if they came from the hub."""
 
     set: PublicSet
     home: Home
     files: tuple[Path, ...]
     origin: str
+    revision: str = ""
 
     def shape(self, source: str) -> Shape:
         """Return how its rows become documents of `source`."""
-        return Shape(self.home.form, self.home.fields, source, self.set.licence)
+        home, entry = self.home, self.set
+        return Shape(home.form, home.fields, source, entry.licence, entry.language, home.score, home.min_score)
 
 
 @functools.cache
 def registry() -> dict[str, PublicSet]:
     """Return all public sets by id."""
-    tree = tomllib.loads(resources.files("ganita.corpus").joinpath("sets.toml").read_text(encoding="utf-8"))
-    return {set_id: _read_entry(set_id, row) for set_id, row in tree.items()}
+    folder = resources.files("ganita.corpus").joinpath("registry")
+    # By file and not as one table: a person who looks for a benchmark need not scroll past the textbooks.
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    trees = [tomllib.loads(file.read_text(encoding="utf-8")) for file in files]
+    entries = [entry for tree in trees for set_id, row in tree.items() for entry in _read_entry(set_id, row)]
+    return {entry.id: entry for entry in entries}
 
 
-def _read_entry(set_id: str, row: Mapping[str, Any]) -> PublicSet:
-    homes = {key: Home(**row[key]) for key in ("local", "hub") if key in row}
-    return PublicSet(set_id, row["title"], row["use"], row["kind"], row["licence"], **homes)
+def _read_entry(set_id: str, row: Mapping[str, Any]) -> Iterator[PublicSet]:
+    """Yield a set, and the sets that are its parts (`parts`) or its share in one language (`languages`)."""
+    values = {key: value for key, value in row.items() if key not in ("parts", "languages")}
+    # Most entries need not say it twice; one that differs from its licence gives the reason in `terms`.
+    values.setdefault("commercial", allows_commercial_use(row["licence"]) is True)
+    values |= {key: _read_home(row[key]) for key in ("local", "hub") if key in row}
+    entry = PublicSet(set_id, **values)
+    if "parts" not in row:  # a set with parts is no set as a whole
+        yield _narrow(entry, "*")
+    # A language is a set of its own because a recipe weighs languages: the paper takes some of AlgebraicStack only.
+    for name, stem in {**row.get("parts", {}), **row.get("languages", {})}.items():
+        part = replace(_narrow(entry, stem), id=f"{set_id}-{name}", title=f"{entry.title}: {name}", part_of=set_id)
+        if name in row.get("languages", {}):
+            part = replace(part, language=name, content=LANGUAGES[name][0])
+        yield replace(part, size=f"part of {entry.size}", bytes=0)
 
 
-def find(set_id: str) -> PublicSet:
-    """Return a set by id; a `GanitaError` names the nearest one if there is none of that id."""
+def _read_home(row: Mapping[str, Any]) -> Home:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Home(**values)
+
+
+def _narrow(entry: PublicSet, stem: str) -> PublicSet:
+    """Put `stem` for `{}` into the globs of the hub."""
+    if entry.hub is None:
+        return entry
+    return replace(entry, hub=replace(entry.hub, files=tuple(glob.replace("{}", stem) for glob in entry.hub.files)))
+
+
+def allows_commercial_use(licence: str) -> bool | None:
+    """Say whether a licence, by its SPDX name, allows commercial use; None if the name is not known.
+
+    `A OR B` allows what one of them allows, `A AND B` what both do.
+    """
+    # Cards write "CC BY 4.0" and "cc-by-4.0" for one and the same.
+    name = re.sub(r"[\s()]+", "-", licence.lower()).strip("-")
+    # "-or-later" belongs to the name of one licence (GPL, GFDL) and is no choice between two.
+    if "-or-" in name and not name.endswith("-or-later"):
+        verdicts = [allows_commercial_use(part) for part in re.split(r"-or-(?!later)", name)]
+        return True if True in verdicts else None if None in verdicts else False
+    if "-and-" in name:
+        verdicts = [allows_commercial_use(part) for part in name.split("-and-")]
+        return False if False in verdicts else None if None in verdicts else True
+    if re.search(r"(^|-)(nc|noncommercial|non-commercial|research)(-|$)", name):
+        return False
+    return True if _ALLOWING.match(name) else None
+
+
+def find(name: str) -> PublicSet:
+    """Return a set by its id, or by ID@REVISION with that revision instead of the registry's, or by a file name.
+
+    Raises `GanitaError` that names the nearest set if there is none of that id.
+    """
+    # Benchmarks of one's own go the way of the public ones: compared with every source, scored, fingerprinted.
+    if path := _own_file(name):
+        return PublicSet(name, f"{path.stem} (own benchmark)", "eval", "problem", "", Home("problem", str(path)))
+    set_id, _, revision = name.partition("@")
     if set_id not in registry():
         raise GanitaError(
             f"no public set {set_id!r}{nearest(set_id, registry())}; known are {', '.join(sorted(registry()))}"
         )
-    return registry()[set_id]
+    entry = registry()[set_id]
+    if not revision:
+        return entry
+    if entry.hub is None:
+        raise GanitaError(f"set {set_id!r} is not on the Hugging Face hub: write it without @{revision}")
+    # A file under GANITA_DATA does not say which revision it is, so it is not one that was asked for by name.
+    return replace(entry, local=None, hub=replace(entry.hub, revision=revision))
+
+
+def _own_file(name: str) -> Path | None:
+    """Return the path that a name is, if it is one: no id of the registry ends as a file of rows does."""
+    return Path(name).expanduser() if suffix_of(name) in ROW_SUFFIXES else None
 
 
 def data_folder() -> Path | None:
@@ -103,40 +205,54 @@ def data_folder() -> Path | None:
     return folder
 
 
-def at_hand(set_id: str) -> Located | None:
+def at_hand(name: str) -> Located | None:
     """Return the set if it is under GANITA_DATA or in the hub's cache; no network is touched."""
-    public, folder = find(set_id), data_folder()
+    public, folder = find(name), data_folder()
+    if (path := _own_file(name)) and public.local:
+        return Located(public, public.local, (path,), name) if path.is_file() else None
     if folder and public.local and (folder / public.local.path).is_file():
         path = folder / public.local.path
         return Located(public, public.local, (path,), f"GANITA_DATA/{public.local.path}")
     if public.hub is None:
         return None
-    if folder and (files := hub.matching(folder / public.hub.id, public.hub.files)):
+    if folder and "@" not in name and (files := hub.matching(folder / public.hub.id, public.hub.files)):
         return Located(public, public.hub, tuple(files), f"GANITA_DATA/{public.hub.id}")
-    if files := hub.cached_files(public.hub.id, public.hub.revision, public.hub.files):
-        return Located(public, public.hub, tuple(files), f"hub:{public.hub.id}@{public.hub.revision}")
-    return None
+    return _from_hub(public, public.hub, hub.cached(public.hub.id, public.hub.revision, public.hub.files))
 
 
-def locate(set_id: str, reporter: Reporter) -> Located:
+def locate(name: str, reporter: Reporter) -> Located:
     """Return the set with its files, downloaded from the hub if need be.
 
     Raises `SourceMissingError` that names both homes if it is in neither.
     """
-    if found := at_hand(set_id):
+    if found := at_hand(name):
         return found
-    public = find(set_id)
-    here = f"it would be {public.local.path}" if public.local else f"it would be {public.hub.id if public.hub else ''}/"
-    missing = f"set {set_id!r} is not under GANITA_DATA ({os.environ.get('GANITA_DATA') or 'not set'}; {here})"
+    public = find(name)
+    if path := _own_file(name):
+        raise SourceMissingError(f"{path}: no such file (a path is read from the folder where ganita is started)")
+    here = f"; it would be {public.local.path if public.local else f'{public.hub.id if public.hub else str()}/'}"
+    missing = f"set {name!r} is not under GANITA_DATA ({os.environ.get('GANITA_DATA') or 'not set'}{here})"
     if public.hub is None:
         raise SourceMissingError(f"{missing}, and it is not on the Hugging Face hub: set GANITA_DATA to its folder")
     try:
-        files = hub.files(public.hub.id, public.hub.revision, public.hub.files, reporter)
+        fetched = _from_hub(
+            public, public.hub, hub.fetch(public.hub.id, public.hub.revision, public.hub.files, reporter)
+        )
     except SourceMissingError as error:
-        raise SourceMissingError(
-            f"{missing}, and {error}: set GANITA_DATA, or connect, or copy the set into {hub.cache_folder()}"
-        ) from None
-    return Located(public, public.hub, tuple(files), f"hub:{public.hub.id}@{public.hub.revision}")
+        # A machine without network may hold another commit, which is as good if its user says so.
+        others = "".join(f"; the cache has {public.id}@{commit}" for commit in hub.cached_revisions(public.hub.id))
+        raise SourceMissingError(f"{missing}, and {error}{others}") from None
+    assert fetched is not None
+    # What a branch stood for today is lost tomorrow unless it is said now.
+    if not hub.COMMIT.fullmatch(public.hub.revision):
+        reporter.say(f"  {public.hub.revision} of {public.hub.id} is pinned by set = '{public.id}@{fetched.revision}'")
+    return fetched
+
+
+def _from_hub(public: PublicSet, home: Home, snapshot: hub.Snapshot | None) -> Located | None:
+    if snapshot is None:
+        return None
+    return Located(public, home, snapshot.files, f"hub:{home.id}@{snapshot.revision}", snapshot.revision)
 
 
 def rows(located: Located) -> Iterator[Row | BadLine]:

@@ -7,55 +7,73 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganita.corpus import sets
-from ganita.corpus.document import Document, Problem
-from ganita.corpus.forms import BadRowError, Shape, as_text, needed, to_document
-from ganita.corpus.readers import BadLine, Row, list_files, read_rows
+from ganita.corpus.document import Document, Problem, equations
+from ganita.corpus.forms import FORMS, as_text, kind_of, needed, to_document
+from ganita.corpus.languages import LANGUAGES, content_of, suffix_of
+from ganita.corpus.latex import project_roots, read_project
+from ganita.corpus.readers import ROW_SUFFIXES, BadLine, Row, Skipped, is_dump, list_files, read_rows
+from ganita.corpus.shape import BadRowError, Shape, SkippedRowError, look_up
+from ganita.corpus.stackexchange import MIN_SCORE, read_posts
 from ganita.errors import GanitaError, nearest
 from ganita.progress import Reporter
 from ganita.recipe import Source
 
+Item = Document | BadLine | Skipped
 _FIELDS = frozenset(
     {"id", "licence", "text", "code", "passage", "instruction", "question", "choices", "label", "answer"}
-    | {"solution", "steps"}
+    | {"solution", "steps", "path", "language", "score"}
 )
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A source that was found: what it is, and its documents, read as they are asked for."""
+    """A source that was found: what it is, and the files it is read from (none: it is generated).
+
+    `commercial` says if its licence allows commercial use; None: only the documents themselves can tell.
+    """
 
     name: str
     kind: str
+    content: str
     licence: str
+    commercial: bool | None
     origin: str
-    documents: Iterator[Document | BadLine]
+    files: tuple[Path, ...] = ()
 
 
 def name_of(source: Source) -> str:
     """Return the name of a source: its own, else that of its set."""
-    return source.name or source.set
+    return source.label
 
 
 def open_source(source: Source, seed: int, reporter: Reporter) -> Opened:
-    """Find a source and return it with its stream of documents; nothing is read yet.
+    """Find a source and say what it is; nothing of it is read yet but which LaTeX files belong together.
 
     Raises `SourceMissingError` if it cannot be found, and `GanitaError` for a benchmark given as a source, an unknown
-    field name, or a kind that the source cannot give.
+    field or form, and options that have no meaning for this source.
     """
-    name = name_of(source)
-    if unknown := [key for key in source.fields if key not in _FIELDS]:
-        raise GanitaError(f"source {name!r}: unknown document field {unknown[0]!r}{nearest(unknown[0], _FIELDS)}")
+    _check_options(source)
     if source.families:
-        opened = _open_families(source, seed)
+        origin = f"procedural families, {source.count:,} problems, seed {seed}"
+        opened = Opened(name_of(source), "problem", "text", "Apache-2.0", True, origin)
     else:
         opened = _open_set(source, reporter) if source.set else _open_path(source)
-    if source.kind == "text" and opened.kind == "problem":
-        opened = replace(opened, kind="text", documents=map(_problem_as_text, opened.documents))
-    elif source.kind == "problem" and opened.kind == "text":
-        raise GanitaError(f"source {name!r} holds running text, not worked problems: leave out kind = 'problem'")
-    if source.limit:
-        opened = replace(opened, documents=_take(opened.documents, source.limit))
-    return opened
+    _check_kind(source, opened)
+    return replace(opened, kind=source.kind or opened.kind, content=source.content or opened.content)
+
+
+def documents_of(source: Source, seed: int, file: Path | None = None) -> Iterator[Item]:
+    """Yield the documents of one file of a source (None: of the whole source), with what could not be read or used.
+
+    The arguments are all that is needed, in whatever process. `source.limit` counts documents over the whole source,
+    so a source with a limit is asked for as a whole.
+    """
+    items = _families(source, seed) if source.families else _set(source, file) if source.set else _path(source, file)
+    if source.min_steps or source.max_steps:
+        items = _with_steps(items, source)
+    if source.kind == "text":
+        items = (as_text(item) if isinstance(item, Problem) else item for item in items)
+    return _take(items, source.limit) if source.limit else items
 
 
 def refuse_benchmarks(source: Source) -> None:
@@ -77,67 +95,167 @@ def refuse_benchmarks(source: Source) -> None:
         raise GanitaError(f"source {name!r}: {sorted(found)[0]} is a benchmark and may not be trained on; remove it")
 
 
-def _open_families(source: Source, seed: int) -> Opened:
+def _check_options(source: Source) -> None:
+    name = name_of(source)
+    if unknown := [key for key in source.fields if key not in _FIELDS]:
+        raise GanitaError(f"source {name!r}: unknown document field {unknown[0]!r}{nearest(unknown[0], _FIELDS)}")
+    if source.form and source.form not in FORMS:
+        raise GanitaError(
+            f"source {name!r}: unknown form {source.form!r}{nearest(source.form, FORMS)}; known are {', '.join(FORMS)}"
+        )
+    if source.families:
+        given = {"form": source.form, "fields": source.fields, "min_score": source.min_score}
+        if meaningless := [key for key, value in given.items() if value]:
+            raise GanitaError(f"source {name!r}: generated problems have no {meaningless[0]}; remove it")
+
+
+def _check_kind(source: Source, opened: Opened) -> None:
+    """Refuse what a source of this kind cannot do, rather than ignore it."""
+    name = name_of(source)
+    if opened.kind == "text" and source.kind == "problem":
+        raise GanitaError(f"source {name!r} holds running text, not worked problems: leave out kind = 'problem'")
+    if opened.kind == "text" and (source.min_steps or source.max_steps):
+        raise GanitaError(f"source {name!r} holds running text, without steps: leave out min_steps and max_steps")
+    if source.max_steps and source.max_steps < source.min_steps:
+        raise GanitaError(
+            f"source {name!r}: max_steps = {source.max_steps} is less than min_steps = {source.min_steps}"
+        )
+
+
+def _families(source: Source, seed: int) -> Iterator[Problem]:
     # Imported here: the families are a room of their own, and most recipes with files do not need them.
     from ganita.corpus.families import library
 
     name = name_of(source)
-    problems = library().generate(source.count, seed, source.families)
-    return Opened(
-        name, "problem", "Apache-2.0", f"procedural families, {source.count:,} problems, seed {seed}",
-        (replace(problem, source=name) for problem in problems),
-    )  # fmt: skip
+    return (replace(problem, source=name) for problem in library().generate(source.count, seed, source.families))
 
 
 def _open_set(source: Source, reporter: Reporter) -> Opened:
-    located, name = sets.locate(source.set, reporter), name_of(source)
-    shape = located.shape(name)
-    shape = replace(shape, fields={**shape.fields, **source.fields})
-    return Opened(name, located.set.kind, located.set.licence, located.origin, _documents(sets.rows(located), shape))
+    located = sets.locate(source.set, reporter)
+    entry, shape = located.set, _set_shape(located, source)
+    if source.min_score and not shape.score:
+        raise GanitaError(f"source {name_of(source)!r}: set {source.set!r} has no score: leave out min_score")
+    kind = kind_of(source.form) if source.form else entry.kind
+    return Opened(
+        name_of(source), kind, entry.content, entry.licence, entry.commercial, located.origin, located.files
+    )  # fmt: skip
+
+
+def _set_shape(located: sets.Located, source: Source) -> Shape:
+    shape = located.shape(name_of(source))
+    return replace(
+        shape,
+        form=source.form or shape.form,
+        fields={**shape.fields, **source.fields},
+        score=source.fields.get("score") or shape.score,
+        min_score=source.min_score or shape.min_score,
+    )
+
+
+def _set(source: Source, file: Path | None) -> Iterator[Item]:
+    located = sets.locate(source.set, Reporter(quiet=True))  # at hand by now: `open_source` has fetched it
+    if file is not None:
+        located = replace(located, files=(file,))
+    return _documents(sets.rows(located), _set_shape(located, source))
 
 
 def _open_path(source: Source) -> Opened:
-    name, path = name_of(source), Path(source.path).expanduser()
-    files, kind = list_files(path), source.kind or "text"
+    files = _path_files(source)
+    kind = kind_of(source.form) if source.form else source.kind or ("problem" if all(map(is_dump, files)) else "text")
+    score = source.fields.get("score") or any(map(is_dump, files))
+    if source.min_score and not score:
+        raise GanitaError(
+            f"source {name_of(source)!r}: min_score needs the column of the score, as in fields = {{score = 'votes'}}"
+        )
+    content = content_of(file.name for file in files)
+    return Opened(name_of(source), kind, content, "", None, source.path, tuple(files))
+
+
+def _path_files(source: Source) -> list[Path]:
+    """Return the files of a source; of LaTeX files only those that no other one brings in."""
+    path = Path(source.path).expanduser()
+    files = list_files(path)
+    parts = [file for file in files if _is_project(file, source)]
+    if len(parts) < 2:
+        return files
+    roots = set(project_roots(parts, path))
+    return [file for file in files if file in roots or file not in set(parts)]
+
+
+def _is_project(file: Path, source: Source) -> bool:
+    """Say whether a file may bring in others; compressed ones are read by themselves."""
+    return file.suffix.lower() in LANGUAGES["latex"][1] and source.form in ("", "latex", "by-path")
+
+
+def _path(source: Source, file: Path | None) -> Iterator[Item]:
+    path, name = Path(source.path).expanduser(), name_of(source)
     root = path if path.is_dir() else path.parent
-    rows = (row for file in files for row in read_rows(file, file.relative_to(root).as_posix()))
-    return Opened(name, kind, "", source.path, _documents(rows, Shape(kind, source.fields, name)))
+    shape = Shape("", source.fields, name, score=source.fields.get("score", ""), min_score=source.min_score)
+    for each in [file] if file is not None else _path_files(source):
+        called = each.relative_to(root).as_posix()
+        rows: Iterable[Row | BadLine | Skipped]
+        if is_dump(each) and source.form in ("", "stackexchange"):
+            least = source.min_score or MIN_SCORE
+            rows, form = read_posts(each, called, min_question_score=least, min_answer_score=least), "stackexchange"
+            yield from _documents(rows, replace(shape, form=form, min_score=0.0))
+            continue
+        rows = _read_project(each, root, called) if _is_project(each, source) else read_rows(each, called)
+        by_type = "text" if suffix_of(each.name) in ROW_SUFFIXES else "by-path"
+        form = source.form or ("problem" if source.kind == "problem" else by_type)
+        yield from _documents(rows, replace(shape, form=form))
 
 
-def _documents(rows: Iterable[Row | BadLine], shape: Shape) -> Iterator[Document | BadLine]:
-    first = True
+def _read_project(file: Path, root: Path, name: str) -> Iterator[Row | Skipped]:
+    """Yield a LaTeX document with the files it brings in; what of it is missing is a note."""
+    project = read_project(file, root)
+    for problem in project.problems:
+        yield Skipped(name, 0, "incomplete LaTeX project", problem, dropped=False)
+    yield Row({"text": project.text, "id": name, "path": name}, name, 0)
+
+
+def _documents(rows: Iterable[Row | BadLine | Skipped], shape: Shape) -> Iterator[Item]:
+    file = ""
     for row in rows:
-        if isinstance(row, BadLine):
+        if not isinstance(row, Row):
             yield row
             continue
-        if first:
-            _require_columns(row, shape)
-            first = False
+        if row.note:
+            yield Skipped(row.file, row.line, "re-encoded", row.note, dropped=False)
+        first, file = row.file != file, row.file
         try:
             yield to_document(row.values, shape, f"{row.file}:{row.line}")
+        except SkippedRowError as error:
+            yield Skipped(row.file, row.line, str(error))
         except BadRowError as error:
-            yield BadLine(row.file, row.line, str(error))
+            yield BadLine(row.file, row.line, (first and _missing_column(row, shape)) or str(error))
 
 
-def _require_columns(row: Row, shape: Shape) -> None:
-    """A column that the first row lacks is a wrong field map, not ten thousand bad lines."""
+def _missing_column(row: Row, shape: Shape) -> str:
+    """Say which column the first row of a file lacks and which it has: as a rule the field map is wrong."""
     for column in map(shape.column, needed(shape.form)):
-        if column not in row.values:
-            raise GanitaError(
-                f"source {shape.source!r}: {row.file}, line {row.line}: no column {column!r}"
-                f"{nearest(column, row.values)}; there are {', '.join(map(repr, row.values)) or 'none'}: "
-                f"set the right one in corpus.sources fields"
+        if look_up(row.values, column) is None and column not in row.values:
+            return (
+                f"no column {column!r}{nearest(column, row.values)}; there are "
+                f"{', '.join(map(repr, row.values)) or 'none'}: set the right one in corpus.sources fields"
             )
+    return ""
 
 
-def _problem_as_text(document: Document | BadLine) -> Document | BadLine:
-    return as_text(document) if isinstance(document, Problem) else document
+def _with_steps(items: Iterable[Item], source: Source) -> Iterator[Item]:
+    """Leave out worked problems with too few or too many steps: equations where a problem has them, else lines."""
+    for item in items:
+        if isinstance(item, Problem):
+            num_steps = len(equations(item) or item.steps)
+            if num_steps < source.min_steps or (source.max_steps and num_steps > source.max_steps):
+                yield Skipped(item.id, 0, "steps", f"{num_steps}")
+                continue
+        yield item
 
 
-def _take(documents: Iterator[Document | BadLine], limit: int) -> Iterator[Document | BadLine]:
-    """Pass on `limit` documents; unreadable lines do not count towards them."""
-    for document in documents:
-        yield document
-        limit -= not isinstance(document, BadLine)
+def _take(items: Iterable[Item], limit: int) -> Iterator[Item]:
+    """Pass on `limit` documents; unreadable and unwanted lines do not count towards them."""
+    for item in items:
+        yield item
+        limit -= not isinstance(item, (BadLine, Skipped))
         if limit <= 0:
             return

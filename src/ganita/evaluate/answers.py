@@ -44,7 +44,8 @@ def show(run: Run, task: str, verdict: Verdict, limit: int, reporter: Reporter) 
 
 
 def readable(record: Record) -> str:
-    """Write a record for a terminal: question, output, gold answer and verdict."""
+    """Write a record for a terminal: question, output, gold answer, verdict, and whether the ledger knows the item."""
     verdict = "right" if record.strict else "right (flexible only)" if record.flexible else "wrong"
+    verdict += "; touched: found in a source and taken out" if record.touched else ""
     output = record.output.strip() or f"(no output: {record.finished})"
     return f"{record.id}\n{record.question}\n\n{output}\n\ngold {record.gold}: {verdict}\n"

@@ -20,7 +20,10 @@ _SECONDS = "seconds_so_far"
 
 @dataclass(frozen=True)
 class Record:
-    """One item, answered and judged. `num_new_tokens` counts the end token; `finished`: end, length, too long."""
+    """One item, answered and judged. `num_new_tokens` counts the end token; `finished`: end, length, too long.
+
+    `touched`: the item was found in a source of the corpus (contamination.py); None: not compared.
+    """
 
     id: str
     question: str
@@ -34,6 +37,7 @@ class Record:
     num_new_tokens: int
     num_calculator_calls: int
     family: str = ""  # of a procedural problem
+    touched: bool | None = None
 
     @classmethod
     def of(
@@ -50,12 +54,16 @@ class Record:
             num_new_tokens=num_new_tokens,
             num_calculator_calls=num_calculator_calls,
             family=item.family,
+            touched=item.touched,
         )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> Record:
-        """Read a record back; missing or unknown keys are an `IntegrityError`."""
-        values = {key: value for key, value in values.items() if key != _SECONDS}
+        """Read a record back; missing or unknown keys are an `IntegrityError`.
+
+        Only `touched` may be missing: records of version 0.1 do not have it, and were compared with nothing.
+        """
+        values = {"touched": None, **{key: value for key, value in values.items() if key != _SECONDS}}
         if set(values) != {field.name for field in dataclasses.fields(cls)}:
             raise IntegrityError(f"{where}: record {values.get('id')!r} has other fields than this version writes")
         return cls(**values)

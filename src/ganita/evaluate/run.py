@@ -1,7 +1,8 @@
 """The evaluate stage: every task's items through the sampler, each record kept as soon as it is there.
 
     evaluate/<task>/items.jsonl   one record per item, in the order of the benchmark
-             results.json         per task: accuracies with intervals, protocol, prompt hash, seconds
+             results.json         per task: accuracies with intervals, of all items and of the clean and the
+                                  touched ones (contamination.py) apart; protocol, prompt hash, seconds
 
 A killed evaluation goes on with the items that have no record yet. That changes no answer: what a row
 generates does not depend on the rows beside it.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganita.evaluate.contamination import Overlap, find_overlap
 from ganita.evaluate.records import ITEMS, RESULTS, Record, RecordFile
 from ganita.evaluate.scoring import SCORERS
 from ganita.evaluate.statistics import wilson_interval
@@ -27,7 +29,7 @@ from ganita.solve.solver import load_solver
 from ganita.storage import fingerprint, write_json
 from ganita.tokenizer.template import render_prompt
 
-_SUMMARY = ("title", "n", "strict", "flexible", "form", "calculator", "seconds")
+_SUMMARY = ("title", "n", "strict", "flexible", "contamination", "form", "calculator", "seconds")
 TOO_LONG = "too long"  # `finished` of an item whose question does not fit the context; scored as wrong
 
 
@@ -35,16 +37,23 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
     """Evaluate the final model of `run` on the recipe's tasks; return the accuracies as the stage's summary."""
     tasks = find_tasks(recipe.evaluate.tasks)
     solver = load_solver(run.root, calculator=recipe.evaluate.calculator, device=recipe.finetune.device)
-    results = {task.name: evaluate_task(task, recipe, solver.sampler, folder / task.name, reporter) for task in tasks}
+    overlaps = {task.name: find_overlap(task, run) for task in tasks}  # a broken ledger shows before an hour of work
+    results = {
+        task.name: evaluate_task(task, recipe, solver.sampler, folder / task.name, reporter, overlaps[task.name])
+        for task in tasks
+    }
     write_json(folder / RESULTS, results)
     return {"tasks": {name: {key: result[key] for key in _SUMMARY} for name, result in results.items()}}
 
 
-def evaluate_task(task: Task, recipe: Recipe, sampler: Sampler, folder: Path, reporter: Reporter) -> dict[str, Any]:
+def evaluate_task(
+    task: Task, recipe: Recipe, sampler: Sampler, folder: Path, reporter: Reporter, overlap: Overlap
+) -> dict[str, Any]:
     """Evaluate one task into `folder`, going on from the records that are there; return its results."""
     settings = recipe.evaluate
     form = task.form or settings.form
     items, excluded = load_items(task, recipe, reporter)
+    items = [dataclasses.replace(item, touched=overlap.touches(item.id)) for item in items]
     prompts = [render_prompt(item.question, item.choices, form, sampler.tokenizer) for item in items]
     with RecordFile(folder / ITEMS) as file:
         known = {item.id for item in items}
@@ -61,10 +70,10 @@ def evaluate_task(task: Task, recipe: Recipe, sampler: Sampler, folder: Path, re
                 done[record.id] = record
                 file.append(record, seconds_before + time.monotonic() - started)
                 progress.add(record)
-        records = [done[item.id] for item in items]
+        records = [dataclasses.replace(done[item.id], touched=item.touched) for item in items]
         seconds = seconds_before + time.monotonic() - started
         file.finish(records)
-    result = summarize(records)
+    result = {**summarize(records), "contamination": split(records, overlap)}
     reporter.say(f"  {task.name}: {describe(result)}")
     return {
         "title": task.title,
@@ -114,6 +123,16 @@ def evaluate_items(
 
 def summarize(records: Sequence[Record]) -> dict[str, Any]:
     """Return n, strict and flexible accuracy with Wilson 95 % intervals, and how the solutions ended."""
+    return {
+        **accuracies(records),
+        "no_answer": sum(record.answer_strict is None for record in records),
+        "cut": sum(record.finished == "length" for record in records),
+        "too_long": sum(record.finished == TOO_LONG for record in records),
+    }
+
+
+def accuracies(records: Sequence[Record]) -> dict[str, Any]:
+    """Return n, and strict and flexible accuracy with Wilson 95 % intervals."""
     num_items = len(records)
 
     def accuracy(num_right: int) -> dict[str, float]:
@@ -124,9 +143,17 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
         "n": num_items,
         "strict": accuracy(sum(record.strict for record in records)),
         "flexible": accuracy(sum(record.flexible for record in records)),
-        "no_answer": sum(record.answer_strict is None for record in records),
-        "cut": sum(record.finished == "length" for record in records),
-        "too_long": sum(record.finished == TOO_LONG for record in records),
+    }
+
+
+def split(records: Sequence[Record], overlap: Overlap) -> dict[str, Any]:
+    """Return the accuracies of the items that were found in a source (`touched`) and of the others (`clean`)."""
+    if overlap.items is None:
+        return {"compared": False, "reason": overlap.reason}
+    return {
+        "compared": True,
+        "clean": accuracies([record for record in records if not overlap.touches(record.id)]),
+        "touched": accuracies([record for record in records if overlap.touches(record.id)]),
     }
 
 
@@ -137,6 +164,9 @@ def describe(result: dict[str, Any]) -> str:
         return f"{100 * score['accuracy']:.1f} % [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
 
     notes = [f"n = {result['n']:,}"]
+    if (contamination := result["contamination"])["compared"]:
+        touched, clean = contamination["touched"]["n"], contamination["clean"]
+        notes.append(f"{touched:,} touched, strict {share(clean['strict'])} without" if touched else "none touched")
     notes += [f"{result['cut']:,} cut at the token limit"] if result["cut"] else []
     notes += [f"{result['too_long']:,} too long for the context, counted wrong"] if result["too_long"] else []
     return f"strict {share(result['strict'])}, flexible {share(result['flexible'])} ({'; '.join(notes)})"

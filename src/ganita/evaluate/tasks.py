@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ganita.corpus.document import Problem
@@ -43,6 +44,7 @@ class Item:
     gold: str
     choices: tuple[str, ...] = ()
     family: str = ""
+    touched: bool | None = None  # found in a source of the corpus; None: not compared
 
 
 def load_tasks() -> dict[str, Task]:
@@ -60,14 +62,20 @@ def load_tasks() -> dict[str, Task]:
 
 
 def find_tasks(names: Sequence[str]) -> list[Task]:
-    """Return the named tasks; an unknown or repeated one is a `GanitaError`."""
-    tasks = load_tasks()
-    for name in names:
-        if name not in tasks:
-            raise GanitaError(f"unknown benchmark {name!r}{nearest(name, tasks)}; there are {', '.join(tasks)}")
-        if names.count(name) > 1:
-            raise GanitaError(f"evaluate.tasks names {name!r} twice")
-    return [tasks[name] for name in names]
+    """Return the named tasks, a file of questions (`held-out.jsonl`) among them; unknown or repeated: `GanitaError`."""
+    known = load_tasks()
+    tasks = [known[name] if name in known else _own_task(name, known) for name in names]
+    called = [task.name for task in tasks]
+    if repeated := [name for name in called if called.count(name) > 1]:
+        raise GanitaError(f"evaluate.tasks names {repeated[0]!r} twice")
+    return tasks
+
+
+def _own_task(name: str, known: Mapping[str, Task]) -> Task:
+    """Return the task of a user's own file of questions with numbers as answers; the file stands for its set."""
+    if not Path(name).suffix:
+        raise GanitaError(f"unknown benchmark {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+    return Task(Path(name).name.partition(".")[0], f"{name} (own benchmark)", "number", version=1, set=name)
 
 
 def load_items(task: Task, recipe: Recipe, reporter: Reporter) -> tuple[list[Item], int]:

@@ -32,16 +32,26 @@ class ModelConfig:
     tied: bool
     norm_eps: float
     init_std: float
+    mup_base_width: int = 0  # 0: standard parametrisation; else see mup.py
+    mup_base_head_width: int = 0  # 0: heads are as wide in the base model
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+        """Return plain values, ready for JSON. Fields at their default are left out.
+
+        A model without muP thus has the file, and the fingerprint, that it had before there was muP.
+        """
+        return {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if getattr(self, item.name) != item.default
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "model config") -> ModelConfig:
         """Build a config from plain values; missing or unknown keys are an `IntegrityError`."""
         known = {item.name for item in dataclasses.fields(cls)}
-        if wrong := known ^ set(values):
+        needed = {item.name for item in dataclasses.fields(cls) if item.default is dataclasses.MISSING}
+        if wrong := (set(values) - known) | (needed - set(values)):
             raise IntegrityError(f"{where}: keys missing or unknown: {', '.join(sorted(wrong))}")
         return cls(**values)
 
@@ -91,6 +101,7 @@ def resolve(model: recipe.Model, vocabulary_size: int) -> ModelConfig:
         tied=model.tied,
         norm_eps=model.norm_eps,
         init_std=model.init_std,
+        mup_base_width=model.mup_base_width,
     )
     if config.head_width < 2 or config.head_width % 2:
         raise GanitaError(f"model.head_width = {config.head_width}: RoPE turns pairs, so it must be even and positive")
@@ -98,6 +109,8 @@ def resolve(model: recipe.Model, vocabulary_size: int) -> ModelConfig:
         raise GanitaError(
             f"model.rope_scale = {config.rope_scale}: transformers accepts factors of at least 1; 1 turns it off"
         )
+    if config.mup_base_width < 0:
+        raise GanitaError(f"model.mup_base_width = {config.mup_base_width}: a width, or 0 to turn muP off")
     return config
 
 

@@ -23,6 +23,7 @@ from ganita.model.attention import FLEX_BLOCK, Mask, attention, attention_mask
 from ganita.model.cache import KVCache
 from ganita.model.config import ModelConfig
 from ganita.model.cross_entropy import chunk_loss, chunked_cross_entropy
+from ganita.model.mup import scalings
 
 __all__ = ["Decoder", "KVCache", "initialise"]
 
@@ -333,13 +334,15 @@ def initialise(model: Decoder) -> None:
     | norms | 1 |
 
     The two matrices that write to the residual stream shrink with the number of writes, so that the stream's variance
-    does not grow with depth (Radford et al. 2019, GPT-2, section 2.3).
+    does not grow with depth (Radford et al. 2019, GPT-2, section 2.3). Under muP each of these is multiplied by the
+    `init` of its class; `mup.scalings` has the table.
     """
-    std = model.config.init_std
+    std, table = model.config.init_std, scalings(model.config)
     for name, parameter in model.named_parameters():
-        if name.endswith("norm.weight"):
-            nn.init.ones_(parameter)
-        elif name.endswith(("o_proj.weight", "down_proj.weight")):
-            nn.init.normal_(parameter, std=std / (2 * model.config.layers) ** 0.5)
+        kind = name.split(".")[-2]
+        if parameter.ndim == 1:
+            nn.init.constant_(parameter, table[kind].init)
+        elif kind in ("o_proj", "down_proj"):
+            nn.init.normal_(parameter, std=std * table[kind].init / (2 * model.config.layers) ** 0.5)
         else:
-            nn.init.normal_(parameter, std=std)
+            nn.init.normal_(parameter, std=std * table[kind].init)

@@ -22,6 +22,7 @@ from ganita.runs import Run
 from ganita.tokenizer.tokenizer import Tokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MUP_KEYS = ("mup_base_width", "mup_base_head_width")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
@@ -111,7 +112,9 @@ def to_huggingface(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
         values["use_sliding_window"] = False
     else:
         values["mlp_bias"] = False
-    return values
+    # Nobody else reads these. They scale learning rates, should the folder be imported and trained on.
+    mup = {key: getattr(config, key) for key in MUP_KEYS}
+    return values | {key: width for key, width in mup.items() if width}
 
 
 def from_huggingface(values: dict[str, Any], where: str) -> ModelConfig:
@@ -147,6 +150,7 @@ def from_huggingface(values: dict[str, Any], where: str) -> ModelConfig:
             tied=values.get("tie_word_embeddings", False),
             norm_eps=values.get("rms_norm_eps", 1e-6),
             init_std=values.get("initializer_range", 0.02),
+            **{key: values.get(key, 0) for key in MUP_KEYS},
         )
     except KeyError as error:
         raise IntegrityError(f"{where}: no key {error.args[0]!r}: not a whole config.json") from None

@@ -24,19 +24,6 @@ from ganita.report.markup import (
 from ganita.report.results import interval, title_of
 from ganita.report.training import carbon, price
 
-_CARD_HEADERS = (
-    "Source",
-    "Kind",
-    "Documents in",
-    "Characters in",
-    "Train documents",
-    "Train characters",
-    "Held out",
-    "Characters",
-    "Dropped",
-    "Licence",
-    "From",
-)
 # Figures that have their own place on the page.
 _SHOWN_ELSEWHERE = frozenset({"steps", "tokens", "seconds", "joules", "parameters", "mfu", "tokens_per_second"})
 
@@ -138,45 +125,6 @@ def _fact(key: str, value: Any) -> tuple[str, str]:
     if key.endswith("_bytes") and isinstance(value, (int, float)):
         return key.removesuffix("_bytes").replace("_", " "), f"{value / 2**30:.3g} GiB"
     return key.replace("_", " "), scalar(value)
-
-
-def corpus_section(findings: Findings) -> Markup:
-    """The corpus card: per source what came in, what was kept, what was held out, why the rest was dropped."""
-    sources = findings.card.get("sources")
-    if not isinstance(sources, dict) or not sources:
-        return missing("There is no corpus card: the corpus stage has not finished.")
-    rows = [_source_row(name, row) for name, row in sources.items() if isinstance(row, dict)]
-    grid = table(_CARD_HEADERS, rows, numeric=range(2, 8))
-    benchmarks = findings.card.get("benchmarks")
-    compared = benchmarks.get("compared") if isinstance(benchmarks, dict) else None
-    against = f"Compared with {scalar(compared)}: items found there are in no training document." if compared else None
-    return join([grid, tag("p", against, class_="note") if against else None])
-
-
-def _source_row(name: str, row: dict[str, Any]) -> list[Any]:
-    dropped = row.get("dropped")
-    reasons = (
-        [f"{whole(count)} {reason}" for reason, count in dropped.items() if count] if isinstance(dropped, dict) else []
-    )
-    kept = row.get("kept")
-
-    def count(split: str, what: str) -> float | None:
-        part = kept.get(split) if isinstance(kept, dict) else None
-        return number(part.get(what)) if isinstance(part, dict) else None
-
-    return [
-        tag("b", name),
-        scalar(row.get("kind")),
-        whole(row.get("documents_in")),
-        short(row.get("characters_in")),
-        whole(count("train", "documents")),
-        short(count("train", "characters")),
-        whole(count("validation", "documents")),
-        short(count("validation", "characters")),
-        tag("span", ", ".join(reasons) or "none", class_="small"),
-        tag("span", scalar(row.get("licence")), class_="small"),
-        tag("span", scalar(row.get("from")), class_="small"),
-    ]
 
 
 def tokenizer_section(findings: Findings) -> Markup:

@@ -57,12 +57,30 @@ class Task:
 
     def score(self, kind: str) -> dict[str, float] | None:
         """Return {accuracy, low, high} (shares) of the `strict` or `flexible` reading."""
-        found = self.result.get(kind)
-        if isinstance(found, dict) and number(found.get("accuracy")) is not None:
-            total = self.result.get("n") or self.num_items
-            low, high = wilson(round(found["accuracy"] * total), total)
-            return {"accuracy": found["accuracy"], "low": found.get("low", low), "high": found.get("high", high)}
-        return None
+        return _score(self.result, kind, self.num_items)
+
+    @property
+    def contamination(self) -> dict[str, Any]:
+        """What the evaluate stage says of the items that were found in the sources; {} for an older run."""
+        found = self.result.get("contamination")
+        return found if isinstance(found, dict) else {}
+
+    def part(self, name: str) -> tuple[int, dict[str, float] | None, dict[str, float] | None]:
+        """Return of the `clean` or the `touched` items how many there are, their strict and their flexible score."""
+        found = self.contamination.get(name)
+        count = int(number(found.get("n")) or 0) if isinstance(found, dict) else 0
+        if not isinstance(found, dict) or not count:
+            return 0, None, None
+        return count, _score(found, "strict", count), _score(found, "flexible", count)
+
+
+def _score(result: dict[str, Any], kind: str, num_items: int) -> dict[str, float] | None:
+    found = result.get(kind)
+    if isinstance(found, dict) and number(found.get("accuracy")) is not None:
+        total = result.get("n") or num_items
+        low, high = wilson(round(found["accuracy"] * total), total)
+        return {"accuracy": found["accuracy"], "low": found.get("low", low), "high": found.get("high", high)}
+    return None
 
 
 @dataclass(frozen=True)
@@ -251,6 +269,7 @@ def _item(record: dict[str, Any]) -> dict[str, Any]:
         "flexibly_right": bool(record.get("flexible")),
         "verdict": verdict,
         "family": text("family"),
+        "touched": bool(record.get("touched")),
         "finished": text("finished"),
         "tokens": number(record.get("num_new_tokens")),
     }

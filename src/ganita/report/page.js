@@ -61,6 +61,7 @@ function itemBody(item) {
   if (item.finished) facts.push(`finished by ${item.finished}`);
   if (item.tokens !== null) facts.push(`${item.tokens} tokens`);
   if (item.family) facts.push(`family ${item.family}`);
+  if (item.touched) facts.push("touched: found in a source and taken out");
   facts.push(item.id);
   left.append(element("p", "facts", facts.join(" · ")));
   const right = element("div");

@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from ganita.progress import Reporter
-from ganita.report import built, results, training
+from ganita.report import built, datacard, results, training
 from ganita.report.gather import Findings, gather
 from ganita.report.markup import Markup, escape, join, tag
 from ganita.runs import REPORT, Run
@@ -83,7 +83,7 @@ def _sections(findings: Findings) -> Markup:
         ("published", "Beside published figures", results.published_section(findings)),
         ("curves", "Training", training.curves_section(findings)),
         ("model", "What was built", built.model_section(findings)),
-        ("documents", "Documents", built.corpus_section(findings)),
+        ("documents", "Documents", datacard.corpus_section(findings)),
         ("tokenizer", "Tokenizer", built.tokenizer_section(findings)),
         ("cost", "Time, energy and cost", training.cost_section(findings)),
         ("problems", "Every problem", results.items_section(findings)),

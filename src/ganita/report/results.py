@@ -69,7 +69,45 @@ def results_section(findings: Findings) -> Markup:
     )
     grid = table(headers, rows, numeric=(1, 2, 3, 5, 6, 9, 10), class_="results")
     endings = [text for task in findings.tasks if (text := _endings(task))]
-    return join([grid, tag("p", note, class_="note"), tag("p", " ".join(endings), class_="note") if endings else None])
+    return join([
+        grid,
+        tag("p", note, class_="note"),
+        tag("p", " ".join(endings), class_="note") if endings else None,
+        contamination_table(findings),
+    ])  # fmt: skip
+
+
+def contamination_table(findings: Findings) -> Markup:
+    """Each benchmark scored apart on the items that were found in the sources of the corpus, and on the others."""
+    tasks = [task for task in findings.tasks if task.contamination]
+    if not tasks:
+        return join([])
+    rows = []
+    for task in (task for task in tasks if task.contamination.get("compared")):
+        row: list[Any] = [_task_cell(task)]
+        for part in ("clean", "touched"):
+            count, strict, flexible = task.part(part)
+            row.append(whole(count))
+            for score in (strict, flexible):
+                row += [percent(score["accuracy"]) if score else NONE, interval(score)]
+        rows.append(row)
+    scores = ("strict %", "95 %", "flexible %", "95 %")
+    headers = ["Task", "Clean items", *scores, "Touched items", *scores]
+    note = (
+        "Touched: the ledger of the corpus has the item, because an equal or a similar passage was found in a source. "
+        "The passage was taken out before training; what no rule knows may have stayed, hence the two scores."
+    )
+    absent = [
+        f"{title_of(task)}: not compared ({task.contamination.get('reason') or 'no reason given'})."
+        for task in tasks
+        if not task.contamination.get("compared")
+    ]
+    return join([
+        tag("h3", "Clean and touched items"),
+        table(headers, rows, numeric=range(1, 11)) if rows else None,
+        tag("p", note, class_="note") if rows else None,
+        tag("p", " ".join(absent), class_="note") if absent else None,
+    ])  # fmt: skip
 
 
 def _endings(task: Task) -> str:

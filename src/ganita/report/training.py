@@ -6,7 +6,7 @@ from typing import Any
 
 from ganita.report.charts import Point, Series, line_chart, smooth
 from ganita.report.gather import TRAINING, Findings, joules_used, number, tokens_seen
-from ganita.report.markup import NONE, Markup, duration, energy, join, missing, percent, short, table, tag
+from ganita.report.markup import NONE, Markup, duration, energy, join, missing, percent, short, table, tag, whole
 
 
 def curves_section(findings: Findings) -> Markup:
@@ -26,7 +26,38 @@ def curves_section(findings: Findings) -> Markup:
                 parts.append(tag("p", f"{text}, at step {last[-1]['step']:,}.", class_="note"))
         elif findings.stages[stage].state != "done":
             parts.append(missing(f"The {stage} stage is {findings.stages[stage].state}: no curves yet."))
+        parts.append(_mixture(findings.stages[stage].summary.get("mixture")))
     return join(parts) or missing("No training has been recorded.")
+
+
+def _mixture(found: Any) -> Markup:
+    """Show what each stream gave to a training stage beside what its weight asked for; by phase if there are some."""
+    streams, phases, notes = (_part(found, key) for key in ("streams", "phases", "notes"))
+    if not isinstance(streams, dict) or not streams:
+        return Markup()
+    parts = [_part(phase, "streams") for phase in phases] if isinstance(phases, list) else []
+    headers = ["Stream", "Rows", "Tokens", "Epochs", "Asked %", "Given %"]
+    headers += [f"Phase {number} %" for number in range(1, len(parts) + 1)]
+    rows = [
+        [
+            name,
+            whole(_part(entry, "rows")),
+            short(_part(entry, "tokens")),
+            NONE if (epochs := number(_part(entry, "epochs"))) is None else f"{epochs:.2f}",
+            *(percent(_part(entry, key)) for key in ("wanted", "share")),
+            *(percent(_part(_part(part, name), "share")) for part in parts),
+        ]
+        for name, entry in streams.items()
+    ]
+    said = [tag("p", f"{note}.", class_="note") for note in notes] if isinstance(notes, list) else []
+    grid = table(headers, rows, numeric=range(1, len(headers)))
+    how = "What was drawn from each stream. Shares are of tokens, padding not counted."
+    return join([grid, tag("p", how, class_="note"), *said])
+
+
+def _part(tree: Any, key: str) -> Any:
+    """Return an entry of a tree read from a file, or None where the tree is not what it should be."""
+    return tree.get(key) if isinstance(tree, dict) else None
 
 
 def _stage_curves(stage: str, lines: list[dict[str, Any]]) -> list[Markup]:

@@ -3,7 +3,8 @@
     build.py     the stage: renders and encodes every document of the corpus into flat token files
     files.py     the format of those files: streams, index, how they are written, checked and read
     packing.py   which pieces of which documents make row k of a stream
-    mixture.py   which row of the training run comes from which stream, by weight
+    mixture.py   which row of a training stage comes from which stream, in closed form
+    draw.py      what a stage draws: weights in tokens, caps in epochs and phases as rows of streams
     loader.py    batches: a pure function of (seed, step)
 
 A stream is one source in one form: `openstax` (text), `gsm8k.equations`, `gsm8k.words`. Its documents lie end

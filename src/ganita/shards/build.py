@@ -45,7 +45,7 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
         files = list(source_files(recipe, corpus, split))
         with reporter.bar(split, sum(path.stat().st_size for _, path in files)) as bar:
             for source, path in files:
-                bar.note(source.name or source.set)
+                bar.note(source.label)
                 writer = _SourceWriter(source, folder / split, tokenizer, recipe)
                 streams.update(writer.write(path, bar, taken=streams))
                 without_form[f"{split}/{writer.name}"] = writer.num_without_form
@@ -60,9 +60,9 @@ class _SourceWriter:
     """Encodes the documents of one source in chunks and hands them to its streams."""
 
     def __init__(self, source: Source, folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> None:
-        self.name = source.name or source.set
+        self.name = source.label
         self.num_without_form = 0  # problems that have none of the forms asked for
-        self._source, self._folder, self._tokenizer = source, folder, tokenizer
+        self._folder, self._tokenizer = folder, tokenizer
         self._forms, self._shard_tokens = recipe.shards.forms, recipe.shards.shard_tokens
         self._stack = contextlib.ExitStack()
         self._writers: dict[str, StreamWriter] = {}
@@ -108,8 +108,6 @@ class _SourceWriter:
                 "source": self.name,
                 "form": form,
                 "kind": "problem" if form else "text",
-                "weight": self._source.weight,
-                "finetune_weight": self._source.finetune_weight,
             }
         return self._writers[stream]
 

@@ -161,6 +161,13 @@ def read_index(folder: Path) -> dict[str, Any]:
     return read_json(folder / INDEX)  # type: ignore[no-any-return]
 
 
+def read_lengths(folder: Path, split: str, name: str) -> NDArray[np.int64]:
+    """Return the tokens of each document of a stream, (num_documents,), without opening its tokens."""
+    path = f"{split}/{name}.documents.npy"
+    verify_files(folder, [path])
+    return np.diff(_load_array(folder / path))
+
+
 def verify_files(folder: Path, names: Sequence[str]) -> None:
     """Check the size and SHA-256 of some files of a sealed folder against its manifest.
 

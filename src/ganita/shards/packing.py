@@ -13,6 +13,7 @@ No pair crosses a document border, and `<|end|>`, after which nothing comes, is 
 
 from __future__ import annotations
 
+import bisect
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -71,8 +72,29 @@ class Packer:
             return divmod(row, self.rows_of_epoch(0))
         while self._first_rows[-1] <= row:
             self._first_rows.append(self._first_rows[-1] + self.rows_of_epoch(len(self._first_rows) - 1))
-        epoch = int(np.searchsorted(self._first_rows, row, side="right")) - 1
+        epoch = bisect.bisect_right(self._first_rows, row) - 1
         return epoch, row - self._first_rows[epoch]
+
+    def rows_within(self, epochs: float) -> int:
+        """Return the number of whole rows in the first `epochs` epochs, which need not be a whole number."""
+        whole = int(epochs)
+        rows = whole * self.rows_of_epoch(0) if self.mode == "cut" else sum(map(self.rows_of_epoch, range(whole)))
+        # 0.29 of 100 rows are 29, not 28.999...
+        return rows + int((epochs - whole) * self.rows_of_epoch(whole) + 1e-6) if epochs > whole else rows
+
+    @property
+    def tokens_per_row(self) -> float:
+        """Return the mean number of tokens with a next token in a row of the first epoch; the rest is padding."""
+        return self.num_pairs / self.rows_of_epoch(0)
+
+    def tokens_before(self, row: int) -> int:
+        """Return the exact number of tokens with a next token in the rows before `row`."""
+        number, position = self.locate(row)
+        if self.mode == "cut":
+            return number * self.num_pairs + position * self.context_length
+        epoch = self._epoch(number)
+        first = epoch.starts[position]
+        return number * self.num_pairs + (int(epoch.ends[first - 1]) if first else 0)
 
     def pieces(self, row: int) -> list[Piece]:
         """Return the pieces of row `row` of the stream, left to right."""

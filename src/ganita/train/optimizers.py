@@ -7,6 +7,7 @@
 | norms and other vectors             | AdamW            | AdamW            | no           |
 
 AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101. Muon: Jordan et al. 2024, as in `torch.optim.Muon`.
+Under muP each tensor has a learning rate of its own (`ganita.model.mup.scalings` has the table).
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from ganita.errors import GanitaError, IntegrityError
+from ganita.model.decoder import Decoder
+from ganita.model.mup import Scaling, scalings
 from ganita.recipe import Train
 
 MUON_MOMENTUM = 0.95  # Jordan et al. 2024
+# Gradients shrink as 1 / width under muP and so should this (Yang et al. 2022, appendix B.3); it is far below them
+# at any width that this package trains.
 ADAM_EPS = 1e-8
 
 
@@ -42,6 +47,17 @@ def parameter_groups(model: nn.Module, train: Train) -> dict[str, list[str]]:
     return groups
 
 
+def scalings_of(model: nn.Module) -> dict[str, Scaling]:
+    """Return muP's factors by parameter name, for every decoder in `model`; tensors outside of one have none."""
+    found: dict[str, Scaling] = {}
+    for prefix, module in model.named_modules():
+        if isinstance(module, Decoder):
+            table = scalings(module.config)
+            names = (f"{prefix}.{name}".lstrip(".") for name, _ in module.named_parameters())
+            found |= {name: table[name.split(".")[-2]] for name in names}
+    return found
+
+
 class Optimizers:
     """One or two torch optimisers behind one face."""
 
@@ -49,18 +65,31 @@ class Optimizers:
         self._parameters = dict(model.named_parameters())
         self.groups = parameter_groups(model, train)
         self._optimizers: list[torch.optim.Optimizer] = []
-        adamw = [
-            {"params": [self._parameters[name] for name in self.groups[group]], "weight_decay": weight_decay}
-            for group, weight_decay in (("decay", train.weight_decay), ("plain", 0.0))
-            if self.groups[group]
-        ]
+        mup = scalings_of(model)
+        factors = {name: scaling.adamw for name, scaling in mup.items()}
+        adamw = self._by_rate("decay", factors, train.learning_rate, train.weight_decay)
+        adamw += self._by_rate("plain", factors, train.learning_rate, 0.0)
         if adamw:
             self._optimizers.append(_adamw(adamw, train))
-        if self.groups["muon"]:
-            self._optimizers.append(_muon([self._parameters[name] for name in self.groups["muon"]], train))
+        factors = {name: scaling.muon for name, scaling in mup.items()}
+        if muon := self._by_rate("muon", factors, train.muon_learning_rate, train.weight_decay):
+            self._optimizers.append(_muon(muon))
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["peak"] = group["lr"]
+
+    def _by_rate(
+        self, group: str, factors: dict[str, float], learning_rate: float, weight_decay: float
+    ) -> list[dict[str, Any]]:
+        """Split one of `groups` by muP's factor on the learning rate, into groups as torch takes them."""
+        by_factor: dict[float, list[nn.Parameter]] = {}
+        for name in self.groups[group]:
+            by_factor.setdefault(factors.get(name, 1.0), []).append(self._parameters[name])
+        # Torch multiplies the two for the shrinkage per step, which has to be the same at every width.
+        return [
+            {"params": parameters, "lr": learning_rate * factor, "weight_decay": weight_decay / factor}
+            for factor, parameters in by_factor.items()
+        ]
 
     def set_factor(self, factor: float) -> None:
         """Set every learning rate to `factor` times its peak."""
@@ -115,18 +144,17 @@ class Optimizers:
 
 
 def _adamw(groups: list[dict[str, Any]], train: Train) -> torch.optim.Optimizer:
-    settings: dict[str, Any] = {"lr": train.learning_rate, "betas": (train.beta1, train.beta2), "eps": ADAM_EPS}
+    settings: dict[str, Any] = {"betas": (train.beta1, train.beta2), "eps": ADAM_EPS}
     try:
         return torch.optim.AdamW(groups, fused=True, **settings)
     except (RuntimeError, TypeError):  # a device or a torch without the fused kernel
         return torch.optim.AdamW(groups, **settings)
 
 
-def _muon(parameters: list[nn.Parameter], train: Train) -> torch.optim.Optimizer:
+def _muon(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     muon = getattr(torch.optim, "Muon", None)
     if muon is None:
         raise GanitaError(f"optimizer = 'muon' needs torch 2.9 or later, not {torch.__version__}; use 'adamw'")
-    optimizer: torch.optim.Optimizer = muon(
-        parameters, lr=train.muon_learning_rate, weight_decay=train.weight_decay, momentum=MUON_MOMENTUM
-    )
+    # "original": lr sqrt(max(1, fan-out / fan-in)), which transfers over widths; the reason stands at the muP table.
+    optimizer: torch.optim.Optimizer = muon(groups, momentum=MUON_MOMENTUM, adjust_lr_fn="original")
     return optimizer

@@ -22,6 +22,7 @@ from ganita.model.decoder import Decoder
 from ganita.progress import Reporter
 from ganita.recipe import Model, Recipe, Train, recipe_to_dict
 from ganita.runs import Run
+from ganita.shards.draw import stage_caps, stage_draw, stage_weights
 from ganita.shards.loader import Loader
 from ganita.tokenizer.tokenizer import Tokenizer
 from ganita.train import placement
@@ -32,7 +33,6 @@ from ganita.train.memory import available_bytes, choose_micro_rows
 _MODEL, _SUMMARY = "model", "summary.json"
 _WEIGHTS = model_weights.WEIGHTS
 # Fields of the recipe that decide how fast a run is or what is shown of it, not what it computes.
-_WEIGHT = {"pretrain": "weight", "finetune": "finetune_weight"}  # which share of a source counts in which stage
 _FREE_TO_CHANGE = (
     "micro_rows",
     "compile",
@@ -112,10 +112,10 @@ def _train_stage(
         if not allow_mismatch:
             check_fingerprints(summary.get("fingerprints", {}), fingerprints, folder)
     else:
-        job = _prepare(stage, recipe, run, folder, reporter, fingerprints)
+        job, mixture = _prepare(stage, recipe, run, folder, reporter, fingerprints)
         job = replace(job, allow_mismatch=allow_mismatch)
         summary = Trainer(job).run()
-        summary["fingerprints"] = fingerprints
+        summary |= {"fingerprints": fingerprints, "mixture": mixture}
         if recipe.cost.price_per_hour:
             summary["cost"] = summary["seconds"] / 3600 * recipe.cost.price_per_hour
             summary["currency"] = recipe.cost.currency
@@ -127,8 +127,8 @@ def _train_stage(
 
 def _prepare(
     stage: str, recipe: Recipe, run: Run, folder: Path, reporter: Reporter, fingerprints: dict[str, str]
-) -> Job:
-    """Build the model, the loaders and everything else that a training run is made of."""
+) -> tuple[Job, dict[str, Any]]:
+    """Build the model, the loaders and everything else that a training run is made of; and say what it will draw."""
     train: Train = getattr(recipe, stage)
     steps = train.num_steps
     shards = run.stage("shards")
@@ -151,9 +151,13 @@ def _prepare(
         f"  {stage}: {num_parameters(config):,} parameters, {steps:,} steps of {rows} rows of {context} tokens "
         f"({micro_rows} rows at a time), {place.precision}, {'compiled' if place.compiled else 'eager'}: {place.reason}"
     )
-    return Job(
+    loader = _loader(stage, recipe, shards, "train", context, rows, fingerprints["tokenizer"])
+    mixture = loader.draw.report()
+    for note in mixture["notes"]:
+        reporter.say(f"  {stage}: {note}")
+    job = Job(
         model=start,
-        loader=_loader(stage, recipe, shards, "train", context, rows, fingerprints["tokenizer"]),
+        loader=loader,
         validation=_validation(stage, recipe, shards, context, reporter),
         fingerprints=fingerprints,
         train=train,
@@ -166,6 +170,7 @@ def _prepare(
         label=stage,
         watts=recipe.cost.watts,
     )
+    return job, mixture
 
 
 def _start_model(stage: str, recipe: Recipe, run: Run, vocabulary_size: int) -> Decoder:
@@ -186,25 +191,10 @@ def _start_model(stage: str, recipe: Recipe, run: Run, vocabulary_size: int) -> 
 def _loader(
     stage: str, recipe: Recipe, shards: Path, split: str, context: int, rows: int, tokenizer_fingerprint: str = ""
 ) -> Loader:
+    # Today's weights, not those of the day when the shards were written: a weight does not touch the tokens.
+    draw = stage_draw(recipe, stage, shards, split=split, context_length=context, rows_per_batch=rows)
     train: Train = getattr(recipe, stage)
-    return Loader(
-        shards,
-        split=split,
-        stage=stage,
-        context_length=context,
-        rows_per_batch=rows,
-        seed=recipe.seed,
-        loss_on=train.loss_on,
-        forms=train.forms,
-        tokenizer_fingerprint=tokenizer_fingerprint,
-        # today's, not those of the day when the shards were written: a weight does not touch the tokens
-        weights=_weights(stage, recipe),
-    )
-
-
-def _weights(stage: str, recipe: Recipe) -> dict[str, float]:
-    """Return the weight of each source in a stage's mixture."""
-    return {source.name or source.set: getattr(source, _WEIGHT[stage]) for source in recipe.corpus.sources}
+    return Loader(draw, loss_on=train.loss_on, tokenizer_fingerprint=tokenizer_fingerprint)
 
 
 def _validation(stage: str, recipe: Recipe, shards: Path, context: int, reporter: Reporter) -> Loader | None:
@@ -224,7 +214,8 @@ def _validation(stage: str, recipe: Recipe, shards: Path, context: int, reporter
 def _fingerprints(stage: str, recipe: Recipe, run: Run) -> dict[str, str]:
     """Return what a checkpoint of this stage depends on, each as a fingerprint."""
     train = {key: value for key, value in recipe_to_dict(getattr(recipe, stage)).items() if key not in _FREE_TO_CHANGE}
-    train |= {"steps": getattr(recipe, stage).num_steps, "weights": _weights(stage, recipe)}
+    train |= {"steps": getattr(recipe, stage).num_steps, "weights": stage_weights(recipe, stage)}
+    train["max_epochs"] = stage_caps(recipe)
     shards = run.stage("shards")
     tokenizer = storage.sha256_file(run.stage("tokenizer") / "tokenizer.json")
     index = _shards_index(shards)

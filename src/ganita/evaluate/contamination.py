@@ -1,0 +1,36 @@
+"""Which items of a benchmark were found in the sources of the corpus, and the scores with and without them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ganita.corpus.ledger import LEDGER, touched_items
+from ganita.evaluate.tasks import Task
+from ganita.runs import Run
+from ganita.storage import read_json
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What the corpus stage found of one benchmark. `items` is None where nothing was compared; `reason` says why."""
+
+    items: frozenset[str] | None
+    reason: str = ""
+
+    def touches(self, item: str) -> bool | None:
+        """Say whether an item was found in a source; None: not known."""
+        return None if self.items is None else item in self.items
+
+
+def find_overlap(task: Task, run: Run) -> Overlap:
+    """Look a task up in the ledger of the run's corpus stage. Raises `GanitaError` for a broken ledger."""
+    if not task.set:
+        return Overlap(None, "generated: its items are made apart from those of training")
+    if not run.has("corpus"):
+        return Overlap(None, "the run has no corpus stage")
+    folder = run.stage("corpus")
+    benchmarks: dict[str, Any] = read_json(folder / "card.json").get("benchmarks") or {}
+    if task.set not in benchmarks.get("compared", ()):
+        return Overlap(None, f"the corpus was not compared with {task.set}")
+    return Overlap(frozenset(touched_items(folder / LEDGER).get(task.set, ())))

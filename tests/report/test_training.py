@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganita.report.gather import Findings, gather
+from ganita.report.training import curves_section
+from tests.report.fake_run import make_run
+
+
+def findings_with(folder: Path, mixture: Any) -> Findings:
+    """Return the findings of a run whose pretraining summed up its mixture so."""
+    findings = gather(make_run(folder))
+    stage = findings.stages["pretrain"]
+    manifest = {**stage.manifest, "summary": {**stage.summary, "mixture": mixture}}
+    return replace(findings, stages={**findings.stages, "pretrain": replace(stage, manifest=manifest)})
+
+
+def entry(rows: int, tokens: int, wanted: float, share: float, epochs: float) -> dict[str, float]:
+    return {"rows": rows, "tokens": tokens, "wanted": wanted, "share": share, "epochs": epochs}
+
+
+MIXTURE = {
+    "streams": {
+        "books": entry(3000, 3_000_000, 0.5, 0.625, 0.4),
+        "sums.<b>": entry(2000, 1_800_000, 0.5, 0.375, 4.0),
+    },
+    "phases": [
+        {"steps": 30, "streams": {"books": {"share": 1.0}, "sums.<b>": {"share": 0.0}}},
+        {"steps": 10, "streams": {"books": {"share": 0.25}, "sums.<b>": {"share": 0.75}}},
+    ],
+    "notes": ["sums.<b>: 37.5% of the tokens instead of 50.0%, by max_epochs = 4"],
+}
+
+
+def cells(page: str) -> list[list[str]]:
+    rows = re.findall(r"<tr>(.*?)</tr>", page, flags=re.DOTALL)
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_realised_shares_stand_beside_what_was_asked_for(tmp_path: Path) -> None:
+    page = curves_section(findings_with(tmp_path, MIXTURE))
+    assert cells(page) == [
+        ["Stream", "Rows", "Tokens", "Epochs", "Asked %", "Given %", "Phase 1 %", "Phase 2 %"],
+        ["books", "3,000", "3M", "0.40", "50.0", "62.5", "100.0", "25.0"],
+        ["sums.&lt;b&gt;", "2,000", "1.8M", "4.00", "50.0", "37.5", "0.0", "75.0"],
+    ]
+    assert "sums.&lt;b&gt;: 37.5% of the tokens instead of 50.0%, by max_epochs = 4." in page
+
+
+def test_a_stage_without_phases_has_no_columns_for_them(tmp_path: Path) -> None:
+    page = curves_section(findings_with(tmp_path, {**MIXTURE, "phases": [], "notes": []}))
+    assert cells(page)[0] == ["Stream", "Rows", "Tokens", "Epochs", "Asked %", "Given %"]
+
+
+@pytest.mark.parametrize(
+    "mixture",
+    [None, [], "x", {"streams": 3}, {"streams": {"a": None}, "phases": [None], "notes": 5}, {"streams": {"a": {}}}],
+)
+def test_a_summary_that_is_not_what_it_should_be_costs_no_page(tmp_path: Path, mixture: Any) -> None:
+    page = curves_section(findings_with(tmp_path, mixture))
+    assert "Pretraining" in page and "Fine-tuning" in page
