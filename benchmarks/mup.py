@@ -14,7 +14,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,24 +92,20 @@ def zipf_rows(num_rows: int, length: int) -> Rows:
 
 
 def describe_check(check: Mapping[int, Coordinates]) -> dict[str, Any]:
-    """Return what is plotted (changes at the last step, blocks averaged), the exponents, and every figure."""
+    """Return the changes at the last step, blocks averaged, as they are plotted, and all exponents."""
     changes: dict[str, dict[int, list[float]]] = {}
     for width, course in check.items():
         for name, steps in course.changes.items():
             part = name.split(" ", 2)[2] if name.startswith("block ") else name  # "block 3 mlp": all blocks in one
             changes.setdefault(part, {}).setdefault(width, []).append(steps[-1])
-    plotted = {part: [(w, statistics.fmean(values)) for w, values in at.items()] for part, at in changes.items()}
-    exponents = {name: {"size": size, "change": change} for name, (size, change) in slopes(check).items()}
-    figures = {
-        width: {kind: {name: rounded(values) for name, values in part.items()} for kind, part in vars(course).items()}
-        for width, course in check.items()
+    plotted = {
+        part: [(width, float(f"{statistics.fmean(values):.4g}")) for width, values in at.items()]
+        for part, at in changes.items()
     }
-    return {"changes": plotted, "slopes": exponents, "widths": figures}
-
-
-def rounded(values: Sequence[float]) -> list[float]:
-    """Keep four significant digits."""
-    return [float(f"{value:.4g}") for value in values]
+    exponents = {
+        name: {"size": round(size, 3), "change": round(change, 3)} for name, (size, change) in slopes(check).items()
+    }
+    return {"changes": plotted, "slopes": exponents}
 
 
 # --------------------------------------------------------------------------------------------- transfer experiment

@@ -53,7 +53,8 @@ class Plan:
 def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
     """Derive sizes, work, memory, disk, time and cost of a recipe; reads the run folder, writes nothing."""
     from ganita import hardware
-    from ganita.model.config import num_parameters, resolve
+    from ganita.model.mup import width_multiplier
+from ganita.model.config import num_parameters, resolve
 
     plan = Plan(steps=decide(recipe, run))
     vocabulary = _vocabulary(recipe, run)
@@ -66,6 +67,9 @@ def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
         f"{config.layers} layers, width {config.width}, hidden {config.hidden}, "
         f"{config.heads}/{config.kv_heads} heads, vocabulary {vocabulary:,}, {'tied' if config.tied else 'untied'}",
     )
+    if config.mup_base_width:
+        times = width_multiplier(config)
+        plan.add("muP", f"{times:g} x", f"width {config.width} over {config.mup_base_width}; rates as at the base")
     pending = {step.stage.name for step in plan.steps if step.action not in ("skip", "restore")}
     # Shards that are going to be made again say nothing of what will be drawn.
     ready = any(step.stage.name == "shards" and step.action == "skip" for step in plan.steps)

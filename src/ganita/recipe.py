@@ -128,6 +128,7 @@ class Model:
     norm_eps: float = option(1e-5, "epsilon of RMSNorm")
     init_std: float = option(0.02, "standard deviation of the initial weights")
     mup_base_width: int = option(0, "muP: width at which the learning rates were tuned; 0: standard parametrisation")
+    mup_base_head_width: int = option(0, "muP: width of a head at mup_base_width; 0: the same")
 
 
 @dataclass(frozen=True)

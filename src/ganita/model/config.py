@@ -102,6 +102,7 @@ def resolve(model: recipe.Model, vocabulary_size: int) -> ModelConfig:
         norm_eps=model.norm_eps,
         init_std=model.init_std,
         mup_base_width=model.mup_base_width,
+        mup_base_head_width=model.mup_base_head_width,
     )
     if config.head_width < 2 or config.head_width % 2:
         raise GanitaError(f"model.head_width = {config.head_width}: RoPE turns pairs, so it must be even and positive")
