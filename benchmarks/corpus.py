@@ -23,9 +23,9 @@ from typing import Any
 
 from harness import RESULTS, report, take_turns
 
-from ganita.corpus import sets
 from ganita.corpus.build import build
 from ganita.corpus.clean import normalise
+from ganita.corpus.registry import sets
 from ganita.progress import Reporter
 from ganita.recipe import Recipe, recipe_from_dict
 from ganita.runs import Run

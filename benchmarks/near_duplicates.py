@@ -23,7 +23,7 @@ import numpy as np
 from harness import report, take_turns, versions
 
 from ganita.corpus.hashes import duplicate_key
-from ganita.corpus.near import EXACT, SIGNATURES, Signer, find_duplicates
+from ganita.corpus.selection.near import EXACT, SIGNATURES, Signer, find_duplicates
 
 THRESHOLD = 0.8
 

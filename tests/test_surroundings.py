@@ -67,6 +67,6 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tmp_path: Path) -> Non
     assert "corpus.partial: the disk is full" in done.stderr
     assert not (tmp_path / "runs/tiny/corpus").exists()
     left = [path.name for path in (tmp_path / "runs/tiny/corpus.partial/parts").glob("[0-9]*")]
-    assert sorted(left) == ["00000", "00001"], "whole parts wait for the next attempt; nothing half-written is left behind"
+    assert sorted(left) == ["00000", "00001"], "whole parts wait for the next attempt, nothing is half-written"
     done = ganita("run", recipe, "--runs", tmp_path / "runs", "--no-plan", "--set", "evaluate.families_count=2")
     assert done.returncode == 0, "the same command goes on once there is room"

@@ -145,19 +145,19 @@ def _stage(options: argparse.Namespace, reporter: Reporter) -> None:
 
 
 def _list_sets(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.corpus.listing import list_sets
+    from ganita.corpus.registry.listing import list_sets
 
     list_sets(reporter)
 
 
 def _show_set(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.corpus.listing import show_set
+    from ganita.corpus.registry.listing import show_set
 
     show_set(options.set_id, reporter)
 
 
 def _get_set(options: argparse.Namespace, reporter: Reporter) -> None:
-    from ganita.corpus.listing import get_set
+    from ganita.corpus.registry.listing import get_set
 
     get_set(options.set_id, reporter)
 

@@ -53,8 +53,8 @@ class Plan:
 def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
     """Derive sizes, work, memory, disk, time and cost of a recipe; reads the run folder, writes nothing."""
     from ganita import hardware
+    from ganita.model.config import num_parameters, resolve
     from ganita.model.mup import width_multiplier
-from ganita.model.config import num_parameters, resolve
 
     plan = Plan(steps=decide(recipe, run))
     vocabulary = _vocabulary(recipe, run)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganita.corpus.document import Problem, Text
-from ganita.corpus.forms import FORMS
-from ganita.corpus.readers import ROW_SUFFIXES, TEXT_SUFFIXES, BadLine, Skipped, SourceMissingError
-from ganita.corpus.shape import look_up
+from ganita.corpus.reading.forms import FORMS
+from ganita.corpus.reading.readers import ROW_SUFFIXES, TEXT_SUFFIXES, BadLine, Skipped, SourceMissingError
+from ganita.corpus.reading.shape import look_up
 from ganita.corpus.sources import Item, Opened, documents_of, open_source, refuse_benchmarks
 from ganita.errors import GanitaError
 from ganita.progress import Reporter

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ganita.corpus.contamination.overlap import Index
 from ganita.corpus.document import Problem
-from ganita.corpus.overlap import Index
 from ganita.errors import GanitaError
 from ganita.evaluate.contamination import Overlap, find_overlap
 from ganita.evaluate.tasks import load_tasks

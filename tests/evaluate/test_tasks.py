@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ganita.corpus.document import Problem
-from ganita.corpus.sets import registry
+from ganita.corpus.registry.sets import registry
 from ganita.errors import GanitaError
 from ganita.evaluate.scoring import SCORERS, judge_number
 from ganita.evaluate.tasks import Task, check_items, find_tasks, load_items, load_tasks

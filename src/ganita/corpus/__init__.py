@@ -1,16 +1,16 @@
 """Where documents come from, and which of them a model may learn from.
 
-document.py   the two kinds of document, and their JSON
-readers.py    rows out of JSON Lines, Parquet, text, LaTeX and code, one at a time
-zstd.py       Zstandard files as streams
-forms.py      a row becomes a document
-sets.py       the registry of public sets (sets.toml): GANITA_DATA, then the Hugging Face hub
-hub.py        the Hugging Face hub: resumable download, or a local copy without network
-clean.py      normalisation, and cutting at paragraph borders
-hashes.py     what counts as the same document, in 8 bytes
-overlap.py    no benchmark item is in training: exact match and 13-word overlap
-sources.py    a source of the recipe becomes a stream of rows, with its bad lines counted
-card.py       what went in, what was kept, what was dropped and why
-build.py      the stage: sources in, train/ and validation/ out
-families/     procedural worked problems: families as data, a small engine
+document.py      the two kinds of document, and their JSON
+registry/        the public sets by name: GANITA_DATA, then the Hugging Face hub
+reading/         rows out of files, and markup into text: LaTeX, HTML, notebooks, StackExchange ...
+families/        procedural worked problems: families as data, a small engine
+sources.py       a source of the recipe becomes a stream of documents, with its bad lines counted
+clean.py         normalisation, and cutting at paragraph borders
+selection/       which texts are good enough, and which were said before
+contamination/   no benchmark item is in training; the ledger of those that were found
+hashes.py        what counts as the same document, in 8 bytes
+part.py          one task: the documents of one file, taken through all of this
+executor.py      who does the tasks: processes of this machine, or datatrove on a cluster
+card.py          what went in, what was kept, what was dropped and why
+build.py         the stage: sources in, train/ and validation/ out
 """

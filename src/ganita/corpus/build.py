@@ -27,11 +27,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganita.corpus import executor, near, quality, sets
+from ganita.corpus import executor
 from ganita.corpus.card import SPLITS, SourceCard, totals
+from ganita.corpus.contamination.ledger import summarise
+from ganita.corpus.contamination.overlap import Index
 from ganita.corpus.document import Problem, Text
-from ganita.corpus.ledger import summarise
-from ganita.corpus.overlap import Index
 from ganita.corpus.part import (
     BENCHMARKS,
     EQUATIONS,
@@ -44,7 +44,9 @@ from ganita.corpus.part import (
     work,
     write_plan,
 )
-from ganita.corpus.readers import SourceMissingError, list_files
+from ganita.corpus.reading.readers import SourceMissingError, list_files
+from ganita.corpus.registry import sets
+from ganita.corpus.selection import near, quality
 from ganita.corpus.sources import Opened, documents_of, name_of, open_source, refuse_benchmarks
 from ganita.errors import GanitaError
 from ganita.progress import Reporter

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganita.corpus.readers import BadLine
+from ganita.corpus.reading.readers import BadLine
 
 SPLITS = ("train", "validation")
 # The steps in their order, with the reasons for which a document can end at each.

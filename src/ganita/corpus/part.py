@@ -30,13 +30,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from ganita.corpus.card import SourceCard
 from ganita.corpus.clean import contents, normalise_document, pieces, size, split_key
+from ganita.corpus.contamination.overlap import Index, Verdict
 from ganita.corpus.document import Document, Problem, Text, equations, to_json
 from ganita.corpus.hashes import duplicate_key, hash64
-from ganita.corpus.near import EXACT, SIGNATURES, Signer
-from ganita.corpus.overlap import Index, Verdict
-from ganita.corpus.quality import QualityModel
-from ganita.corpus.readers import BadLine, Skipped
-from ganita.corpus.select import Selector
+from ganita.corpus.reading.readers import BadLine, Skipped
+from ganita.corpus.selection.near import EXACT, SIGNATURES, Signer
+from ganita.corpus.selection.quality import QualityModel
+from ganita.corpus.selection.select import Selector
 from ganita.corpus.sources import documents_of, name_of
 from ganita.errors import GanitaError
 from ganita.recipe import Recipe, Source, recipe_from_dict
@@ -217,7 +217,7 @@ class _Part:
         return [part for part in parts if size(part) >= self.corpus.min_characters], "short"
 
     def _licensed(self, document: Document) -> bool:
-        from ganita.corpus.sets import allows_commercial_use
+        from ganita.corpus.registry.sets import allows_commercial_use
 
         if not self.corpus.commercial_only:
             return True

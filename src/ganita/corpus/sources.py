@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganita.corpus import sets
 from ganita.corpus.document import Document, Problem, equations
-from ganita.corpus.forms import FORMS, as_text, kind_of, needed, to_document
-from ganita.corpus.languages import LANGUAGES, content_of, suffix_of
-from ganita.corpus.latex import project_roots, read_project
-from ganita.corpus.readers import ROW_SUFFIXES, BadLine, Row, Skipped, is_dump, list_files, read_rows
-from ganita.corpus.shape import BadRowError, Shape, SkippedRowError, look_up
-from ganita.corpus.stackexchange import MIN_SCORE, read_posts
+from ganita.corpus.reading.forms import FORMS, as_text, kind_of, needed, to_document
+from ganita.corpus.reading.languages import LANGUAGES, content_of, suffix_of
+from ganita.corpus.reading.latex import project_roots, read_project
+from ganita.corpus.reading.readers import ROW_SUFFIXES, BadLine, Row, Skipped, is_dump, list_files, read_rows
+from ganita.corpus.reading.shape import BadRowError, Shape, SkippedRowError, look_up
+from ganita.corpus.reading.stackexchange import MIN_SCORE, read_posts
+from ganita.corpus.registry import sets
 from ganita.errors import GanitaError, nearest
 from ganita.progress import Reporter
 from ganita.recipe import Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ganita.corpus.ledger import LEDGER, touched_items
+from ganita.corpus.contamination.ledger import LEDGER, touched_items
 from ganita.evaluate.tasks import Task
 from ganita.runs import Run
 from ganita.storage import read_json

@@ -122,7 +122,7 @@ def check_items(task: Task, problems: Iterable[Problem]) -> tuple[list[Item], di
 
 def _problems(task: Task, recipe: Recipe, reporter: Reporter) -> Iterable[Problem]:
     if task.set:
-        from ganita.corpus.sets import load_problems
+        from ganita.corpus.registry.sets import load_problems
 
         return load_problems(task.set, reporter)
     from ganita.corpus.families import library

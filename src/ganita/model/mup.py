@@ -6,9 +6,9 @@ into its initial values and its learning rate: Adam and Muon take steps that do 
 (Yang and Hu 2021, arXiv 2011.14522, on this symmetry of "abc-parametrisations"). So a muP model is an ordinary Llama or
 Qwen3 at every moment of its training: checkpoints, export, cache and kernels know nothing of it, and it costs no time.
 
-Two things do see the difference. Adam's epsilon is one, of little weight. Clipping is the other: the gain of the final norm
-has a gradient m times larger than in the usual form, and so a larger part in the global norm (measured on tiny models:
-up to 5 % of its square at m = 4, 38 % at m = 16, in the first steps).
+Two things do see the difference. Adam's epsilon is one, of little weight. Clipping is the other: the gain of the final
+norm has a gradient m times larger than in the usual form, and so a larger part in the global norm (measured on tiny
+models: up to 5 % of its square at m = 4, 38 % at m = 16, in the first steps).
 
 No torch here: a plan shows these factors before anything heavy is imported.
 """
