@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ganita.recipe import recipe_from_dict
+from tests.corpus.corpora import write_data_folder
 from tests.tiny import ganita, write_tiny
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +52,8 @@ def test_ganita_commands_run(command: str, world: tuple[Path, Path], tmp_path: P
     uses_recipe = any(word.startswith("configs/") for word in words)
     for word in words:
         assert not word.startswith("configs/") or (ROOT / word).is_file(), f"the README names {word}"
+    needs_data = words[:2] in (["corpus", "show"], ["corpus", "get"])
+    data = write_data_folder(tmp_path / "data") if needs_data else None
     if words[0] == "run":  # the values must fit the real recipe; what they build would take too long here
         overrides = [value for key, value in itertools.pairwise(words) if key == "--set"]
         recipe_from_dict(tomllib.loads((ROOT / words[1]).read_text()), overrides)
@@ -60,7 +63,7 @@ def test_ganita_commands_run(command: str, world: tuple[Path, Path], tmp_path: P
     words = [str(tmp_path / word) if word.endswith("-hf") else word for word in words]
     if uses_recipe:
         words += ["--runs", str(run.parent)]
-    done = ganita(*words)
+    done = ganita(*words, data=data)
     assert done.returncode == 0, done.stderr
 
 

@@ -71,14 +71,15 @@ def environment() -> dict[str, str]:
     return {**inherited, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start `ganita ...` as a child process."""
+def start(*arguments: str | Path, data: Path | None = None) -> subprocess.Popen[str]:
+    """Start `ganita ...` as a child process; `data`: its GANITA_DATA."""
     command = [sys.executable, "-m", "ganita", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    variables = {**environment(), **({"GANITA_DATA": str(data)} if data else {})}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
 
 
-def ganita(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def ganita(*arguments: str | Path, data: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run `ganita ...` to its end."""
-    child = start(*arguments)
+    child = start(*arguments, data=data)
     out, err = child.communicate(timeout=300)
     return subprocess.CompletedProcess(child.args, child.returncode, out, err)

@@ -10,6 +10,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ def _run(options: argparse.Namespace, reporter: Reporter) -> None:
 
 def _closing(run: Run, reporter: Reporter) -> None:
     """End with what the run gave and what to do next."""
+    from ganita.evaluate.records import ITEMS, read_records
+
     results = run.manifest("evaluate")["summary"].get("tasks", {})
     for task, result in results.items():
         strict = result["strict"]
@@ -124,7 +127,10 @@ def _closing(run: Run, reporter: Reporter) -> None:
             style="bold",
         )
     reporter.say(f"report: {run.root / REPORT}")
-    reporter.say(f'ask it: ganita solve {run.root} "A box holds 12 pencils. How many pencils are in 4 boxes?"')
+    if results:
+        records = islice(read_records(run.stage("evaluate") / next(iter(results)) / ITEMS), 50)
+        question = min((record.question for record in records), key=len)  # of the run's own domain, and fit to type
+        reporter.say(f"ask it: ganita solve {run.root} {shlex.quote(question)}")
 
 
 def _plan(options: argparse.Namespace, reporter: Reporter) -> None:
@@ -189,7 +195,7 @@ def _solve(options: argparse.Namespace, reporter: Reporter) -> None:
 
     solver = load_solver(Path(options.target), calculator=not options.no_calculator)
     settings: dict[str, Any] = {
-        "form": options.form,
+        "form": options.form or Run(Path(options.target)).recipe().evaluate.form,
         "samples": options.samples,
         "temperature": options.temperature,
         "seed": options.seed,
@@ -309,7 +315,7 @@ def _add_use_verbs(verb: Any) -> None:
     with_run(verb("report", _report, "write the run's report.html"))
     item = with_run(verb("solve", _solve, "ask a question; without one, a prompt to type into"))
     item.add_argument("question", nargs="?", default="", help="a word problem")
-    item.add_argument("--form", default="equations", choices=("equations", "words"), help="form of the solution")
+    item.add_argument("--form", choices=("equations", "words"), help="form of the solution; default: as evaluated")
     item.add_argument("--samples", type=int, default=1, help="solutions to draw; the most frequent answer wins")
     item.add_argument("--temperature", type=float, default=0.0, help="0: greedy")
     item.add_argument("--seed", type=int, default=0, help="seed of the sampling")

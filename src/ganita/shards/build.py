@@ -84,7 +84,7 @@ class _SourceWriter:
 
     def _write_texts(self, texts: list[Text], taken: dict[str, Any]) -> None:
         if texts:
-            rendered = render_texts([text.text for text in texts], self._tokenizer)
+            rendered = render_texts([text.text for text in texts], self._tokenizer, [text.language for text in texts])
             self._writer("", taken).append([(ids, 0) for ids in rendered])
 
     def _write_problems(self, problems: list[Problem], taken: dict[str, Any]) -> None:

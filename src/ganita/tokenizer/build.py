@@ -1,50 +1,46 @@
-"""The tokenizer stage: train a byte-level BPE on a sample of the corpus and measure it.
+"""The tokenizer stage: learn a byte-level BPE, or two and merge them, on a sample of the corpus, and measure it.
 
-Pre-tokenizer, decoder and byte alphabet are those of GPT-2 with every digit on its own (as in SmolLM and
-StarCoder), so that numbers are spelled in a way that column arithmetic can use and llama.cpp knows the form.
 Same corpus, same recipe: same bytes of `tokenizer.json`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import tokenizers
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
-
-from ganita.corpus.document import Document, Text
 from ganita.errors import GanitaError
 from ganita.progress import Reporter
 from ganita.recipe import Recipe
+from ganita.recipe import Tokenizer as Settings
 from ganita.runs import Run
 from ganita.storage import write_json, write_text
+from ganita.tokenizer.bpe import Merge, assemble, learn, num_merges
+from ganita.tokenizer.merge import merge
 from ganita.tokenizer.reading import read_documents, source_files
-from ganita.tokenizer.template import choices_text, tokenizer_config
-from ganita.tokenizer.tokenizer import ANSWER, MARKS, SPECIAL_TOKENS, TOKENIZER_FILE, Tokenizer, configure_parallelism
+from ganita.tokenizer.sample import Sample, contents_of, count_words, document_text
+from ganita.tokenizer.template import tokenizer_config
+from ganita.tokenizer.tokenizer import TOKENIZER_FILE, Tokenizer
 
-_PIECE = 16_384  # characters: sampling takes pieces, so that one huge document cannot be all or nothing
 _MEASURE_BYTES = 2_000_000  # of the validation split, per source: bytes per token is steady long before that
-_SPLIT_MARKS = re.compile("|".join(map(re.escape, MARKS)))
 
 
 def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Train the tokenizer of `recipe` into `folder`; return size, fingerprint, seconds, bytes per token.
 
-    Raises `GanitaError` when the corpus is empty or too small for the vocabulary asked for.
+    Raises `GanitaError` when the corpus is empty, too small for the vocabulary asked for, or, for a merged tokenizer,
+    all text or all code.
     """
-    corpus = run.stage("corpus")
-    files = [(source.name or source.set, path) for source, path in source_files(recipe, corpus, "train")]
-    if not files:
-        raise GanitaError(f"{corpus}: no training documents to learn a tokenizer from; check [[corpus.sources]]")
+    corpus, settings = run.stage("corpus"), recipe.tokenizer
     started = time.monotonic()
-    sample = Sample(files, recipe.tokenizer.sample_bytes, reporter)
-    trained = train(sample, recipe.tokenizer.vocabulary_size, recipe.tokenizer.min_frequency)
+    sample = draw(recipe, corpus, reporter)
+    count = num_merges(settings.vocabulary_size, settings.digits)
+    if settings.method == "merged":
+        merges, origin = _learn_merged(sample, contents_of(recipe, corpus), settings, count, reporter)
+    else:
+        merges, origin = learn(sample, count, settings.min_frequency), {}
+    trained = _whole(merges, settings)
     seconds = time.monotonic() - started
     write_text(folder / TOKENIZER_FILE, trained)
     write_json(folder / "tokenizer_config.json", tokenizer_config())
@@ -52,6 +48,9 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
     report: dict[str, Any] = {
         "vocabulary_size": tokenizer.vocabulary_size,
         "fingerprint": tokenizer.fingerprint,
+        "method": settings.method,
+        "digits": settings.digits,
+        **({"learned_tokens_of": origin} if origin else {}),
         "seconds": round(seconds, 3),
         "sample_bytes": dict(sample.taken),
         "bytes_per_token": measure(tokenizer, recipe, corpus),
@@ -64,79 +63,23 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
     return report
 
 
-def train(texts: Iterator[Sequence[str]] | Sample, vocabulary_size: int, min_frequency: int) -> str:
-    """Train on batches of texts and return the JSON of the tokenizer, of exactly `vocabulary_size` tokens."""
-    configure_parallelism()
-    inner = tokenizers.Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-        ]
-    )
-    inner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_size,
-        min_frequency=min_frequency,
-        special_tokens=[AddedToken(token, special=True, normalized=False) for token in (*SPECIAL_TOKENS, *MARKS)],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    inner.train_from_iterator(iter(texts), trainer=trainer)
-    if (largest := inner.get_vocab_size()) != vocabulary_size:
-        raise GanitaError(
-            f"tokenizer.vocabulary_size = {vocabulary_size}: the corpus gives at most {largest} tokens "
-            f"(pairs seen at least {min_frequency} times); set it to {largest} or less, or add text"
-        )
-    return _with_plain_marks(inner.to_str(pretty=True))
+def train(
+    texts: Iterable[Sequence[str]],
+    vocabulary_size: int,
+    min_frequency: int,
+    digits: Literal["single", "groups"] = "single",
+) -> str:
+    """Train one BPE on batches of texts and return its `tokenizer.json`, of exactly `vocabulary_size` tokens."""
+    settings = Settings(vocabulary_size=vocabulary_size, min_frequency=min_frequency, digits=digits)
+    return _whole(learn(texts, num_merges(vocabulary_size, digits), min_frequency), settings)
 
 
-class Sample:
-    """Batches of text to train on, drawn evenly: over the sources, and within each over its whole length.
-
-    Iterating twice gives the same texts. `taken` counts the bytes drawn from each source so far.
-    """
-
-    def __init__(self, files: Sequence[tuple[str, Path]], sample_bytes: int, reporter: Reporter) -> None:
-        self.files = files
-        self.taken: defaultdict[str, int] = defaultdict(int)
-        self._reporter = reporter
-        self._quotas = share_evenly([path.stat().st_size for _, path in files], sample_bytes)
-
-    def __iter__(self) -> Iterator[list[str]]:
-        self.taken.clear()
-        with self._reporter.bar("read", sum(path.stat().st_size for _, path in self.files)) as bar:
-            for (name, path), quota in zip(self.files, self._quotas, strict=True):
-                rate = quota / path.stat().st_size
-                seen = 0.0
-                for document, num_bytes in read_documents(path):
-                    bar.advance(num_bytes)
-                    for piece in _pieces(document_text(document)):
-                        size = len(piece.encode("utf-8", "replace"))
-                        seen += size
-                        # Take a piece whenever what was taken falls behind its share of what went by.
-                        if self.taken[name] + size / 2 <= seen * rate:
-                            self.taken[name] += size
-                            yield _SPLIT_MARKS.split(piece)
-
-
-def share_evenly(sizes: Sequence[int], total: int) -> list[int]:
-    """Share `total` evenly over sources of the given sizes; what a small one cannot use goes to the others."""
-    shares = [0] * len(sizes)
-    left = total
-    by_size = sorted(range(len(sizes)), key=sizes.__getitem__)
-    for position, index in enumerate(by_size):
-        shares[index] = min(sizes[index], left // (len(sizes) - position))
-        left -= shares[index]
-    return shares
-
-
-def document_text(document: Document) -> str:
-    """Return what a document says, as text: for a problem its question, choices, steps with marks, and answer."""
-    if isinstance(document, Text):
-        return document.text
-    parts = (document.question, choices_text(document.choices), *document.steps)
-    return "\n".join(filter(None, parts)) + ANSWER + document.answer
+def draw(recipe: Recipe, corpus: Path, reporter: Reporter) -> Sample:
+    """Return the sample of the corpus that the recipe's tokenizer is trained on; nothing of it is read yet."""
+    files = [(source.label, path) for source, path in source_files(recipe, corpus, "train")]
+    if not files:
+        raise GanitaError(f"{corpus}: no training documents to learn a tokenizer from; check [[corpus.sources]]")
+    return Sample(files, recipe.tokenizer.sample_bytes, reporter)
 
 
 def measure(tokenizer: Tokenizer, recipe: Recipe, corpus: Path) -> dict[str, float]:
@@ -150,21 +93,51 @@ def measure(tokenizer: Tokenizer, recipe: Recipe, corpus: Path) -> dict[str, flo
             num_tokens += len(tokenizer.encode(text))
             if num_bytes >= _MEASURE_BYTES:
                 break
-        result[source.name or source.set] = round(num_bytes / max(num_tokens, 1), 4)
+        result[source.label] = round(num_bytes / max(num_tokens, 1), 4)
     return result
 
 
-def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield text[start : start + _PIECE]
+def _learn_merged(
+    sample: Sample, contents: dict[str, str], settings: Settings, count: int, reporter: Reporter
+) -> tuple[list[Merge], dict[str, int]]:
+    """Learn a BPE on the text sources and one on the code sources, each of full size, and merge them.
+
+    Return the merges, and how many of their tokens both BPEs knew, each knew alone, and the merged one found itself.
+    """
+    names = {side: [name for name, _ in sample.files if contents[name] == side] for side in ("text", "code")}
+    for side, found in names.items():
+        if not found:
+            raise GanitaError(
+                f"tokenizer.method = 'merged': no source of the recipe is {side}; set content = {side!r} where one is, "
+                f"or tokenizer.method = 'plain'"
+            )
+    parts = sample.of(names["text"]), sample.of(names["code"])
+    text, code = (learn(part, count, settings.min_frequency) for part in parts)
+    words = count_words(parts[0]), count_words(parts[1])
+    sample.taken.update(parts[0].taken | parts[1].taken)
+    merges = merge(text, code, words, count, settings.code_share)
+    of_text, of_code, final = ({left + right for left, right in pairs} for pairs in (text, code, merges))
+    origin = {
+        "both": len(final & of_text & of_code),
+        "text": len((final & of_text) - of_code),
+        "code": len((final & of_code) - of_text),
+        "neither": len(final - of_text - of_code),
+    }
+    reporter.say("  merged: " + ", ".join(f"{number:,} tokens of {name}" for name, number in origin.items()))
+    return merges, origin
 
 
-def _with_plain_marks(text: str) -> str:
-    """Make the marks ordinary tokens: the trainer knows only special ones, which decoding would leave out."""
-    tree = json.loads(text)
-    for token in tree["added_tokens"]:
-        token["special"] = token["content"] in SPECIAL_TOKENS
-    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+def _whole(merges: list[Merge], settings: Settings) -> str:
+    """Return the `tokenizer.json`, or say that the corpus does not give as many tokens as were asked for."""
+    wanted = num_merges(settings.vocabulary_size, settings.digits)
+    missing = wanted - len({left + right for left, right in merges})
+    if missing:
+        raise GanitaError(
+            f"tokenizer.vocabulary_size = {settings.vocabulary_size}: the corpus gives at most "
+            f"{settings.vocabulary_size - missing} tokens (pairs seen at least {settings.min_frequency} times); "
+            f"set it to that or less, or add text"
+        )
+    return assemble(merges, settings.digits)
 
 
 def _summary_line(bytes_per_token: dict[str, float]) -> str:

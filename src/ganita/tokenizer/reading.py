@@ -14,7 +14,7 @@ from ganita.recipe import Recipe, Source
 def source_files(recipe: Recipe, corpus: Path, split: str) -> Iterator[tuple[Source, Path]]:
     """Yield each source of the recipe that has documents in `split`, with its file, in the recipe's order."""
     for source in recipe.corpus.sources:
-        path = corpus / split / f"{source.name or source.set}.jsonl"
+        path = corpus / split / f"{source.label}.jsonl"
         # An optional source that was not found leaves no file; one that lost every document an empty one.
         if path.is_file() and path.stat().st_size > 0:
             yield source, path

@@ -1,9 +1,11 @@
 r"""How a document becomes tokens: one rendering for training and for questions asked later.
 
-    text:     <|begin|> TEXT <|end|>
+    text:     <|begin|> [<|LANGUAGE|>] TEXT <|end|>
     problem:  <|begin|><|question|> QUESTION [<|choices|> (A) ...\n(B) ...] <|FORM|> STEPS\n#### ANSWER <|end|>
 
-(no spaces around the tags). Everything up to and with the form tag is the prompt. FORM is one of
+(no spaces around the tags). LANGUAGE is latex, python, c, matlab, haskell, lean, or code for any other programming
+language; prose has no tag, for most text is prose and its beginning says so. Everything up to and with the form tag is
+the prompt. FORM is one of
 
     equations   the calculator marks alone, one a line: <<48/2=24>>\n<<48+24=72>>
     words       the steps as written, marks inside: She sold 48/2 = <<48/2=24>>24 clips in May.
@@ -84,14 +86,17 @@ def render_prompt(question: str, choices: Sequence[str], form: str, tokenizer: T
     return _prompt(parts[0], parts[1], tokenizer.form_id(form), tokenizer)
 
 
-def render_text(text: str, tokenizer: Tokenizer) -> list[int]:
-    """Return the tokens of running text between `<|begin|>` and `<|end|>`."""
-    return render_texts([text], tokenizer)[0]
+def render_text(text: str, tokenizer: Tokenizer, language: str = "") -> list[int]:
+    """Return the tokens of running text between `<|begin|>`, with the tag of its language, and `<|end|>`."""
+    return render_texts([text], tokenizer, [language])[0]
 
 
-def render_texts(texts: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
-    """Render many texts at once (see `render_text`)."""
-    return [[tokenizer.begin_id, *ids, tokenizer.end_id] for ids in tokenizer.encode_batch(texts)]
+def render_texts(texts: Sequence[str], tokenizer: Tokenizer, languages: Sequence[str] | None = None) -> list[list[int]]:
+    """Render many texts at once (see `render_text`); without `languages` all are prose."""
+    tags = [tokenizer.language_id(language) for language in languages or [""] * len(texts)]
+    heads = [[tokenizer.begin_id] if tag is None else [tokenizer.begin_id, tag] for tag in tags]
+    encoded = tokenizer.encode_batch(texts)
+    return [[*head, *ids, tokenizer.end_id] for head, ids in zip(heads, encoded, strict=True)]
 
 
 def solution_text(problem: Problem, form: str) -> str | None:

@@ -14,12 +14,20 @@ from pathlib import Path
 
 import tokenizers
 
+from ganita.corpus.reading.languages import CODE as CODE_CONTENT
+from ganita.corpus.reading.languages import LANGUAGES
 from ganita.errors import GanitaError, IntegrityError
 from ganita.storage import sha256_file
 
 PAD, BEGIN, END, QUESTION, CHOICES = "<|pad|>", "<|begin|>", "<|end|>", "<|question|>", "<|choices|>"
 EQUATIONS, WORDS, PYTHON, TEXT, CODE = "<|equations|>", "<|words|>", "<|python|>", "<|text|>", "<|code|>"
 SPECIAL_TOKENS = (PAD, BEGIN, END, QUESTION, CHOICES, EQUATIONS, WORDS, PYTHON, TEXT, CODE)
+
+# Say what language a text is in. One token serves Python as a language and as the form of a solution: either way it
+# says that a program follows. Tokenizers made before there were tags have only those of SPECIAL_TOKENS.
+LATEX, C, MATLAB, HASKELL, LEAN = "<|latex|>", "<|c|>", "<|matlab|>", "<|haskell|>", "<|lean|>"
+LANGUAGE_TAGS = (LATEX, C, MATLAB, HASKELL, LEAN)
+_TAG_OF = {"latex": LATEX, "python": PYTHON, "c": C, "matlab": MATLAB, "haskell": HASKELL, "lean": LEAN}
 
 # Ordinary text, but never split or merged: the calculator looks for the first two, the scorers for the third.
 OPEN, CLOSE, ANSWER = "<<", ">>", "\n#### "
@@ -39,6 +47,8 @@ class Tokenizer:
         self.fingerprint = fingerprint
         self.vocabulary_size: int = inner.get_vocab_size(with_added_tokens=True)
         self.ids = {name: self._require(name, where) for name in (*SPECIAL_TOKENS, *MARKS)}
+        self.ids |= {name: found for name in LANGUAGE_TAGS if (found := inner.token_to_id(name)) is not None}
+        self.special_ids = frozenset(token_id for name, token_id in self.ids.items() if name not in MARKS)
         self.pad_id, self.begin_id, self.end_id = self.ids[PAD], self.ids[BEGIN], self.ids[END]
         self.question_id, self.choices_id = self.ids[QUESTION], self.ids[CHOICES]
         self.equations_id, self.words_id, self.python_id = self.ids[EQUATIONS], self.ids[WORDS], self.ids[PYTHON]
@@ -102,6 +112,17 @@ class Tokenizer:
         if name not in (EQUATIONS, WORDS):
             raise GanitaError(f"unknown solution form {form!r}: equations or words")
         return self.ids[name]
+
+    def language_id(self, language: str) -> int | None:
+        """Return the tag of a text in `language`; None for prose, which has none.
+
+        Source code in a language without a tag of its own has `<|code|>`. Markdown, HTML and the like are prose with
+        marks in it, and read as prose.
+        """
+        if not language:
+            return None
+        is_code = LANGUAGES.get(language, (CODE_CONTENT,))[0] == CODE_CONTENT
+        return self.ids.get(_TAG_OF.get(language, ""), self.code_id if is_code else None)
 
     @cached_property
     def _alphabet(self) -> dict[str, int]:
