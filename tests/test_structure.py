@@ -11,9 +11,20 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "ganita"
 ROOMS = ("corpus", "tokenizer", "shards", "model", "train", "solve", "evaluate", "serve", "report")
-TOP = {"cli", "pipeline", "plan", "__main__"}
+TOP = {"__init__", "cli", "pipeline", "plan", "__main__"}
 FILES = sorted(SOURCE.rglob("*.py"))
-EXTRAS = ("pyarrow", "zstandard", "fastapi", "uvicorn", "transformers", "tensorboard", "pynvml", "pydantic")
+EXTRAS = (
+    "pyarrow",
+    "zstandard",
+    "py3langid",
+    "datatrove",
+    "fastapi",
+    "uvicorn",
+    "transformers",
+    "tensorboard",
+    "pynvml",
+    "pydantic",
+)
 
 
 def imports_of(path: Path) -> set[str]:

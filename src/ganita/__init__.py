@@ -3,6 +3,59 @@
 Data goes one way, and so do imports; no room imports one to its right:
 
     corpus -> tokenizer -> shards -> model -> train -> solve -> evaluate -> serve -> report
+
+From Python: `load` a trained model and ask it, `train` one from a recipe. Nothing heavy is imported before that.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ganita.runs import Run
+    from ganita.solve.solver import Solver
+
+__all__ = ["__version__", "load", "train"]
 __version__ = "0.1.0"
+
+
+def load(folder: str | Path, *, calculator: bool = True, device: str = "auto") -> Solver:
+    """Load the model of a run folder, or of a Hugging Face folder that `ganita export` wrote.
+
+        model = ganita.load("runs/quick")
+        solution = model.solve("A box holds 12 pencils. How many pencils are in 4 boxes?")
+        solution.answer, solution.steps
+
+    Raises `GanitaError` where the folder holds no model, or a tokenizer that ganita did not make.
+    """
+    from ganita.solve.solver import load_exported, load_solver
+
+    path = Path(folder).expanduser()
+    exported = (path / "config.json").is_file() and not (path / "recipe.json").is_file()
+    return (load_exported if exported else load_solver)(path, calculator=calculator, device=device)
+
+
+def train(recipe: str | Path, overrides: Sequence[str] = (), *, runs: str = "", quiet: bool = False) -> Run:
+    """Carry out a recipe from documents to report, as `ganita run` does, and return the run.
+
+    `overrides` are those of `--set` ("pretrain.tokens=2e6"); `runs` is the folder for run folders, if not the recipe's.
+    A run that is there already is resumed. Raises `GanitaError` for a mistake in the recipe or its data, `Interrupted`
+    after SIGINT or SIGTERM, when a checkpoint has been saved.
+    """
+    import dataclasses
+
+    from ganita.pipeline import execute
+    from ganita.progress import Reporter
+    from ganita.recipe import load_recipe
+    from ganita.report.page import write
+    from ganita.runs import Run
+
+    loaded = load_recipe(Path(recipe), overrides)
+    loaded = dataclasses.replace(loaded, runs=runs or loaded.runs)
+    run, reporter = Run(Path(loaded.runs) / loaded.name), Reporter(quiet=quiet)
+    execute(loaded, run, reporter)
+    write(run, reporter)
+    return run

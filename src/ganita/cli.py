@@ -195,7 +195,7 @@ def _solve(options: argparse.Namespace, reporter: Reporter) -> None:
 
     solver = load_solver(Path(options.target), calculator=not options.no_calculator)
     settings: dict[str, Any] = {
-        "form": options.form or Run(Path(options.target)).recipe().evaluate.form,
+        "form": options.form or "",
         "samples": options.samples,
         "temperature": options.temperature,
         "seed": options.seed,

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ganita.solve.calculator import Calculator
-from ganita.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
+from ganita.tokenizer.tokenizer import Tokenizer
 
 Finished = Literal["end", "length"]
 
@@ -36,7 +36,7 @@ class TextStream:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._special = {tokenizer.ids[name] for name in SPECIAL_TOKENS}
+        self._special = tokenizer.special_ids
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token: int, last: bool = False) -> str:

@@ -15,6 +15,7 @@ from ganita.runs import Run
 from ganita.solve.answers import ANSWER_MARK, readable_step, split_steps, stated_answer
 from ganita.solve.sampler import Completion, Sampler
 from ganita.tokenizer.template import FORMS, render_prompt
+from ganita.tokenizer.tokenizer import Tokenizer
 
 PROMPT = "question> "
 NO_ANSWER = "no answer found"
@@ -34,15 +35,15 @@ class Solution:
 
 
 class Solver:
-    """Answers questions with one trained model."""
+    """Answers questions with one trained model; `form` is the form of solution it is asked for by default."""
 
-    def __init__(self, sampler: Sampler) -> None:
-        self.sampler = sampler
+    def __init__(self, sampler: Sampler, form: str = "equations") -> None:
+        self.sampler, self.form = sampler, form
 
     def solve(
         self,
         question: str,
-        form: str = "equations",
+        form: str = "",
         on_text: Callable[[str], None] | None = None,
         *,
         choices: Sequence[str] = (),
@@ -62,6 +63,7 @@ class Solver:
         """
         if samples > 1 and temperature == 0:
             raise GanitaError(f"{samples} samples at temperature 0 are all the same: give a temperature, e.g. 0.7")
+        form = form or self.form
         ids = self.prompt_ids(question, form, choices)
         completions = self.sampler.generate(
             [ids] * samples,
@@ -92,8 +94,18 @@ def load_solver(run_folder: Path, *, calculator: bool = True, device: str = "aut
     from ganita.train.stages import load_model
 
     # float32: half precision answers faster on some machines, but then the batch size can change an answer.
-    model, tokenizer = load_model(Run(run_folder), precision="float32", device=device)
-    return Solver(Sampler(model, tokenizer, calculator=calculator))
+    run = Run(run_folder)
+    model, tokenizer = load_model(run, precision="float32", device=device)
+    return Solver(Sampler(model, tokenizer, calculator=calculator), run.recipe().evaluate.form)
+
+
+def load_exported(folder: Path, *, calculator: bool = True, device: str = "auto") -> Solver:
+    """Load a Hugging Face folder (Llama or Qwen3 form) whose tokenizer ganita made; `GanitaError` for any other."""
+    from ganita.hardware import pick_device
+    from ganita.model.huggingface import import_folder
+
+    tokenizer = Tokenizer.load(folder)
+    return Solver(Sampler(import_folder(folder).to(pick_device(device)), tokenizer, calculator=calculator))
 
 
 def _only_first(on_text: Callable[[str], None] | None) -> Callable[[int, str], None] | None:

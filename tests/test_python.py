@@ -1,0 +1,64 @@
+"""The Python interface: what `import ganita` gives."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganita
+from ganita.errors import GanitaError
+from ganita.model.huggingface import export_run
+from ganita.runs import Run
+from tests.tiny import environment, write_tiny
+
+QUESTION = "A box holds 12 pencils. How many pencils are in 4 boxes?"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("python")
+    overrides = ["pretrain.steps=2", "finetune.steps=1", "evaluate.form=words", "evaluate.families_count=2"]
+    return ganita.train(write_tiny(folder), overrides, runs=str(folder / "runs"), quiet=True)
+
+
+def test_train_makes_a_whole_run(run: Run) -> None:
+    assert (run.root / "report.html").is_file()
+    assert run.manifest("pretrain")["summary"]["steps"] == 2
+
+
+def test_a_run_and_its_export_answer_alike(run: Run, tmp_path: Path) -> None:
+    model = ganita.load(run.root)
+    said = model.solve(QUESTION, max_new_tokens=12)
+    assert said.form == "words", "the form that the run was evaluated in"
+    folder = export_run(run, tmp_path / "exported", dtype="float32")
+    assert ganita.load(str(folder)).solve(QUESTION, "words", max_new_tokens=12).text == said.text
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GanitaError, match="not a run folder"):
+        ganita.load(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(GanitaError, match=r"tokenizer\.json: no such file"):
+        ganita.load(tmp_path)
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    recipe = write_tiny(tmp_path)
+    program = example.replace("configs/quick.toml", str(recipe))
+    program = program.replace("pretrain.tokens=1e6", f'pretrain.steps=2", "runs={tmp_path / "runs"}')
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("(")
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    program = "import ganita, sys; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'tokenizers')))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
