@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
 from ganita.corpus.document import Problem, Text, to_json
 from ganita.progress import Reporter
 from ganita.recipe import Recipe, recipe_from_dict
 from ganita.runs import Run
-from ganita.storage import publish, seal
+from ganita.storage import publish, seal, write_json
 from ganita.tokenizer import build as stage
 
 NOUNS = ("apples", "books", "clips", "drums", "eggs", "figs", "goats", "hats", "inks", "jars", "kites", "lamps")
@@ -34,7 +35,31 @@ def make_text(number: int) -> Text:
     return Text(str(number), "prose", f"Chapter {number}. " + " ".join(words) + ".\n")
 
 
-def write_corpus(run: Run, documents: dict[str, dict[str, list]]) -> None:
+def make_latex(number: int) -> Text:
+    rng = random.Random(2000 + number)
+    terms = [rf"\frac{{{rng.choice('xyz')}}}{{{rng.randint(2, 99)}}} + \alpha_{rng.randint(1, 9)}" for _ in range(9)]
+    return Text(str(number), "latex", "We have $" + "$ and $".join(terms) + "$.\n", language="latex")
+
+
+def make_code(number: int) -> Text:
+    rng = random.Random(3000 + number)
+    lines = [f"def {rng.choice(NOUNS)}_{rng.choice(NOUNS)}(self, value):\n    return self.{rng.choice(NOUNS)}(value)\n"]
+    lines += [f"    for index in range({rng.randint(2, 9999)}):\n        print(index)\n" for _ in range(3)]
+    return Text(str(number), "code", "".join(lines), language="python")
+
+
+def make_corpus(run: Run, count: int = 300, held_out: int = 20) -> None:
+    """Write a corpus of prose, LaTeX, worked problems and code, with its data card."""
+    makers: dict[str, Any] = {"prose": make_text, "latex": make_latex, "words": make_problem, "code": make_code}
+    splits = {"train": range(count), "validation": range(count, count + held_out)}
+    documents = {
+        split: {name: [make(n) for n in numbers] for name, make in makers.items()} for split, numbers in splits.items()
+    }
+    contents = {name: {"content": "code" if name == "code" else "text"} for name in makers}
+    write_corpus(run, documents, {"sources": contents})
+
+
+def write_corpus(run: Run, documents: dict[str, dict[str, list]], card: dict | None = None) -> None:
     """documents: split -> source -> list of documents."""
     folder = run.partial("corpus")
     for split, sources in documents.items():
@@ -42,15 +67,20 @@ def write_corpus(run: Run, documents: dict[str, dict[str, list]]) -> None:
         for name, items in sources.items():
             lines = [json.dumps(to_json(item), ensure_ascii=False) + "\n" for item in items]
             (folder / split / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    if card is not None:
+        write_json(folder / "card.json", card)
     seal(folder, {"summary": {}})
     publish(folder, run.root / "corpus")
 
 
-def make_recipe(*, shard_tokens: int = 50_000, **tokenizer: int) -> Recipe:
+def make_recipe(*, shard_tokens: int = 50_000, full: bool = False, **tokenizer: Any) -> Recipe:
+    """A recipe of prose and worked problems; `full`: of LaTeX and code too."""
     sources = [
         {"name": "prose", "path": "unused", "weight": 1.0},
         {"name": "words", "path": "unused", "kind": "problem", "weight": 3.0, "finetune_weight": 1.0},
     ]
+    if full:
+        sources += [{"name": "latex", "path": "unused"}, {"name": "code", "path": "unused"}]
     tree = {"corpus": {"sources": sources}, "tokenizer": {"vocabulary_size": 400, **tokenizer}}
     return recipe_from_dict({**tree, "shards": {"shard_tokens": shard_tokens}})
 

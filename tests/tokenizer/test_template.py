@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganita.corpus.document import Problem
 from ganita.errors import GanitaError
-from ganita.tokenizer.template import FORMS, render_problem, render_problems, render_prompt, render_text
+from ganita.tokenizer.template import FORMS, render_problem, render_problems, render_prompt, render_text, render_texts
 from ganita.tokenizer.tokenizer import Tokenizer
 
 PROBLEM = Problem("1", "s", "How many?", ("48/2 = <<48/2=24>>24.", "So <<48+24=72>>72."), "72")
@@ -66,9 +66,20 @@ def test_forms_that_a_problem_does_not_have(tokenizer: Tokenizer) -> None:
         render_problem(PROBLEM, "verse", tokenizer)
 
 
-def test_text(tokenizer: Tokenizer) -> None:
-    ids = render_text("Chapter 1", tokenizer)
-    assert tokenizer.decode(ids, skip_special=False) == "<|begin|>Chapter 1<|end|>"
+def test_text_carries_the_tag_of_its_language(tokenizer: Tokenizer) -> None:
+    tags = {"": "", "markdown": "", "html": "", "latex": "<|latex|>", "python": "<|python|>", "c": "<|c|>"}
+    tags |= {"matlab": "<|matlab|>", "haskell": "<|haskell|>", "lean": "<|lean|>", "rust": "<|code|>"}
+    for language, tag in tags.items():
+        ids = render_text("Chapter 1", tokenizer, language)
+        assert tokenizer.decode(ids, skip_special=False) == f"<|begin|>{tag}Chapter 1<|end|>"
+        assert tokenizer.decode(ids) == "Chapter 1"
+
+
+def test_texts_of_several_languages_are_those_one_by_one(tokenizer: Tokenizer) -> None:
+    texts, languages = ["a", "b = 1", ""], ["", "python", "latex"]
+    expected = [render_text(text, tokenizer, language) for text, language in zip(texts, languages, strict=True)]
+    assert render_texts(texts, tokenizer, languages) == expected
+    assert render_texts(texts, tokenizer) == [render_text(text, tokenizer) for text in texts]
 
 
 def test_chat_template_gives_the_same_prompt(tokenizer: Tokenizer, folder: Path) -> None:

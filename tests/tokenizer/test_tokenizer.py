@@ -1,20 +1,35 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ganita.errors import GanitaError, IntegrityError
+from ganita.solve.calculator import Calculator
 from ganita.storage import sha256_file
-from ganita.tokenizer.tokenizer import ANSWER, CLOSE, MARKS, OPEN, SPECIAL_TOKENS, Tokenizer, byte_alphabet
+from ganita.tokenizer.tokenizer import (
+    ANSWER,
+    CLOSE,
+    LANGUAGE_TAGS,
+    MARKS,
+    OPEN,
+    SPECIAL_TOKENS,
+    Tokenizer,
+    byte_alphabet,
+)
+from tests.tokenizer.reference import digit_runs, encode_word, threes
+
+SPECIAL = (*SPECIAL_TOKENS, *LANGUAGE_TAGS)
 
 # Text that looks like our own tags is where a tokenizer goes wrong: put them in often.
-PARTS = st.sampled_from([*SPECIAL_TOKENS, *MARKS, "<", ">", "|", "\n", "####", " ", "12", "½", "e\u0301", "🙂"])
+PARTS = st.sampled_from([*SPECIAL, *MARKS, "<", ">", "|", "\n", "####", " ", "12", "1234567", "½", "e\u0301", "🙂"])
 TEXTS = st.lists(st.one_of(PARTS, st.text(max_size=8))).map("".join)
 
 
@@ -27,18 +42,41 @@ def test_every_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
 
 @given(TEXTS)
 def test_text_never_becomes_a_special_token(tokenizer: Tokenizer, text: str) -> None:
-    special = {tokenizer.ids[name] for name in SPECIAL_TOKENS}
-    assert special.isdisjoint(tokenizer.encode(text))
+    assert len(tokenizer.special_ids) == len(SPECIAL)
+    assert tokenizer.special_ids.isdisjoint(tokenizer.encode(text))
 
 
 @given(TEXTS)
-def test_marks_and_digits_are_single_tokens(tokenizer: Tokenizer, text: str) -> None:
+def test_marks_and_digits_are_tokens_of_their_own(tokenizer: Tokenizer, settings_of: dict, text: str) -> None:
     tokens = [tokenizer.token_bytes(token_id) for token_id in tokenizer.encode(text)]
-    for token in tokens:
-        assert len(token) == 1 or not any(chr(byte).isdigit() for byte in token if byte < 128), token
+    digits = [token.decode() for token in tokens if any(48 <= byte < 58 for byte in token)]
+    # Digits of other scripts are made of several bytes, which need not be one token.
+    runs = ["".join(character for character in run if character.isascii()) for run in digit_runs(text)]
+    if all(len(run) == len(found) for run, found in zip(runs, digit_runs(text), strict=True)):
+        grouped = settings_of.get("digits") == "groups"
+        assert digits == [part for run in runs for part in (threes(run) if grouped else run)]
     for mark in (OPEN, CLOSE, ANSWER):
         assert tokens.count(mark.encode()) == text.count(mark)
         assert not any(mark.encode() in token and token != mark.encode() for token in tokens)
+
+
+@given(st.text("abdekoprs(){}=+_ \n\\", max_size=40))
+def test_equals_the_plainest_bpe(tokenizer: Tokenizer, folder: Path, text: str) -> None:
+    tree = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    merges = [(left, right) for left, right in tree["model"]["merges"]]
+    library = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    words = [word for word, _ in library.pre_tokenizer.pre_tokenize_str(text)]
+    expected = [tree["model"]["vocab"][token] for word in words for token in encode_word(word, merges)]
+    assert tokenizer.encode(text) == expected
+
+
+@pytest.mark.parametrize(("asked", "rest"), [("<<1234567*3=", "3703701"), ("<<48/2=", "24"), ("<<1/8=", "0.125")])
+def test_the_calculator_writes_what_the_text_would_say(tokenizer: Tokenizer, asked: str, rest: str) -> None:
+    calculator = Calculator(tokenizer.open_id, tokenizer.close_id, tokenizer.token_bytes, tokenizer.encode)
+    ids = tokenizer.encode(asked)
+    *before, forced = [calculator.see(token_id) for token_id in ids]
+    assert before == [[]] * (len(ids) - 1)
+    assert [*ids, *forced] == tokenizer.encode(f"{asked}{rest}>>")
 
 
 @given(st.lists(TEXTS, max_size=5))
@@ -55,7 +93,7 @@ def test_equals_transformers(tokenizer: Tokenizer, folder: Path) -> None:
 
     @given(TEXTS)
     def same(text: str) -> None:
-        for name in SPECIAL_TOKENS:  # the one difference: Hugging Face reads these as tags
+        for name in SPECIAL:  # the one difference: Hugging Face reads these as tags
             text = text.replace(name, "")
         ids = tokenizer.encode(text)
         assert theirs(text)["input_ids"] == ids
@@ -79,7 +117,7 @@ def test_an_exported_folder_keeps_the_tokenizer(
 
 
 def test_special_tokens_come_first_and_are_hidden_when_decoding(tokenizer: Tokenizer) -> None:
-    assert [tokenizer.ids[name] for name in SPECIAL_TOKENS] == list(range(len(SPECIAL_TOKENS)))
+    assert [tokenizer.ids[name] for name in SPECIAL] == list(range(len(SPECIAL)))
     ids = [tokenizer.begin_id, *tokenizer.encode("<<1+1=2>>2\n#### 2"), tokenizer.end_id]
     assert tokenizer.decode(ids) == "<<1+1=2>>2\n#### 2"
     assert tokenizer.decode(ids, skip_special=False) == "<|begin|><<1+1=2>>2\n#### 2<|end|>"
@@ -87,8 +125,6 @@ def test_special_tokens_come_first_and_are_hidden_when_decoding(tokenizer: Token
 
 
 def test_byte_alphabet_equals_the_library() -> None:
-    import tokenizers
-
     assert set(byte_alphabet()) == set(tokenizers.pre_tokenizers.ByteLevel.alphabet())
     assert sorted(byte_alphabet().values()) == list(range(256))
 
@@ -117,6 +153,22 @@ def test_bad_folders_are_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(text.replace("<|words|>", "<|wards|>"), encoding="utf-8")
     with pytest.raises(GanitaError, match="has no token '<|words|>'".replace("|", r"\|")):
         Tokenizer.load(tmp_path)
+
+
+def test_a_tokenizer_from_before_the_language_tags_still_loads(folder: Path, tmp_path: Path) -> None:
+    tree = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tree["added_tokens"] = [token for token in tree["added_tokens"] if token["content"] not in LANGUAGE_TAGS]
+    for number, tag in enumerate(LANGUAGE_TAGS):
+        tree["model"]["vocab"][f"unused {number}"] = tree["model"]["vocab"].pop(tag)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tree), encoding="utf-8")
+    old = Tokenizer.load(tmp_path)
+    assert len(old.special_ids) == len(SPECIAL_TOKENS)
+    assert [old.language_id(name) for name in ("", "latex", "lean", "python")] == [
+        None,
+        None,
+        old.code_id,
+        old.python_id,
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ganita.report.audit import audit_tables, read_audit
 from ganita.report.gather import TRAINING, Findings, joules_used, number, tokens_seen
 from ganita.report.markup import (
     NONE,
@@ -128,22 +129,23 @@ def _fact(key: str, value: Any) -> tuple[str, str]:
 
 
 def tokenizer_section(findings: Findings) -> Markup:
-    """Size of the vocabulary and bytes per token by source."""
+    """The vocabulary, and how many bytes a token stands for: the audit if there is one, else by source."""
     report = findings.tokenizer
     if not report:
         return missing("There is no tokenizer report: the tokenizer stage has not finished.")
-    by_source = report.get("bytes_per_token")
     facts = [
         (key.replace("_", " "), scalar(value))
         for key, value in report.items()
         if isinstance(value, (int, float, str)) and key not in ("seconds", "fingerprint")
     ]
+    audit = read_audit(findings.run, report.get("fingerprint"))
+    return join([definitions(facts), audit_tables(audit) if audit else _by_source(report.get("bytes_per_token"))])
+
+
+def _by_source(values: Any) -> Markup | None:
     rows = []
-    for name, value in by_source.items() if isinstance(by_source, dict) else ():
+    for name, value in values.items() if isinstance(values, dict) else ():
         if (found := number(value)) is not None:
             width = f"width:{min(100.0, 100 * found / 6):.1f}%"
             rows.append([name, f"{found:.2f}", tag("span", tag("span", "", style=width), class_="bar")])
-    parts = [definitions(facts)]
-    if rows:
-        parts.append(table(["Source", "Bytes per token", "0 to 6"], rows, numeric=(1,)))
-    return join(parts)
+    return table(["Source", "Bytes per token", "0 to 6"], rows, numeric=(1,)) if rows else None

@@ -271,6 +271,39 @@ def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float,
     return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 
 
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a group; `own` is filled, the others are hollow."""
+
+    label: str
+    value: float
+    own: bool = False
+
+
+def bar_groups(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], write: Callable[[float], str]) -> Markup:
+    """Draw horizontal bars from zero, one group under the other; nothing if there are no bars."""
+    values = [bar.value for _, bars in groups for bar in bars]
+    if not values or max(values) <= 0:
+        return Markup("")
+    left, right, step, thick = 190, 700, 15, 9
+    parts: list[Markup] = []
+    y = 0.0
+    for name, bars in groups:
+        parts.append(tag("text", name, class_="label own end", x=left - 8, y=y + 11))
+        y += step
+        for bar in bars:
+            width = round(max(0.0, bar.value) / max(values) * (right - left), 1)
+            class_ = "glyph solid" if bar.own else "glyph"
+            parts.append(tag("text", bar.label, class_="label end", x=left - 8, y=y + 8))
+            parts.append(tag("rect", class_=class_, x=left, y=y, width=width, height=thick))
+            parts.append(tag("text", write(bar.value), class_="label start", x=left + width + 5, y=y + 8))
+            y += step
+        y += 6
+    parts.append(tag("line", class_="axis", x1=left, x2=left, y1=0, y2=y))
+    drawing = tag("svg", *parts, viewBox=f"0 0 760 {y:g}", role="img", aria_label=title)
+    return tag("div", drawing, class_="scroll wide", tabindex="0")
+
+
 def interval_bar(accuracy: float, low: float, high: float) -> Markup:
     """Draw a share on a 0 to 100 % rule: a band for its interval, a tick for the share itself."""
     place = round(160 * accuracy, 1)

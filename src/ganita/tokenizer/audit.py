@@ -6,8 +6,10 @@ sealed, and an audit may be made again with other opponents.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from ganita.tokenizer import measures
 from ganita.tokenizer.build import draw, train
 from ganita.tokenizer.measures import KINDS, MAX_DIGITS, RARE, Contestant
 from ganita.tokenizer.pretokenize import split_marks
-from ganita.tokenizer.sample import contents_of, document_text
+from ganita.tokenizer.sample import Sample, contents_of, document_text
 from ganita.tokenizer.tokenizer import TOKENIZER_FILE, Tokenizer
 
 AUDIT = "audit.json"
@@ -47,7 +49,7 @@ def audit(run: Run, against: Sequence[str], reporter: Reporter) -> dict[str, Any
     Raises `GanitaError` if one of them is not there or cannot be read, or the run has no held-out documents.
     """
     started = time.monotonic()
-    named = {_label(name): load_foreign(name) for name in against}
+    named = {name: load_foreign(name) for name in against}
     recipe, corpus = run.recipe(), run.stage("corpus")
     own = Tokenizer.load(run.stage("tokenizer"))
     texts = measures.held_out(recipe, corpus)
@@ -57,26 +59,21 @@ def audit(run: Run, against: Sequence[str], reporter: Reporter) -> dict[str, Any
     contents = contents_of(recipe, corpus)
     prose = sample.of([name for name, _ in sample.files if contents[name] == "text"])
     commands = measures.common_commands(prose)
-    entries: dict[str, dict[str, Any]] = {}
-
-    def enter(name: str, contestant: Contestant, uses: dict[str, Any] | None = None) -> None:
-        entries[name] = _entry(contestant, texts, commands) | ({"uses": uses} if uses else {})
-
-    enter(OWN, _of_ours(own, _about(recipe)), measures.uses(own, sample))
+    entries = {OWN: _entry(_of_ours(own, _about(recipe)), texts, commands) | {"uses": measures.uses(own, sample)}}
     left_out: dict[str, str] = {}
-    if recipe.tokenizer.method == "plain":
-        left_out[PLAIN] = "this run's tokenizer is one"
-    else:
-        plain = _train(recipe, sample)
-        enter(PLAIN, _of_ours(plain, "trained on the same bytes"), measures.uses(plain, sample))
-    for name, set_ids in GENERAL.items():
-        if missing := [set_id for set_id in set_ids if sets.at_hand(set_id) is None]:
-            left_out[name] = f"needs {', '.join(missing)} under GANITA_DATA"
-        else:
-            general = _train(recipe, (split_marks(text) for text in _texts_of(set_ids)))
-            enter(name, _of_ours(general, f"trained on {', '.join(set_ids)}"))
+    for name, opponent in _opponents(recipe, sample).items():
+        try:
+            made = opponent()
+        except GanitaError as error:  # too little text for so large a vocabulary, or a set that is not at hand
+            left_out[name] = str(error)
+            continue
+        entries[name] = _entry(_of_ours(*made), texts, commands)
+        if name == PLAIN:
+            entries[name]["uses"] = measures.uses(made[0], sample)
     for name, contestant in named.items():
-        enter(name, contestant)
+        label = _label(name)
+        entries[label if label not in entries else name] = _entry(contestant, texts, commands)
+    _compare(entries)
     found = {
         "tokenizer": own.fingerprint,
         "sample_bytes": sum(sample.taken.values()),
@@ -109,23 +106,25 @@ def load_foreign(name: str) -> Contestant:
     def encode(texts: Sequence[str]) -> list[list[int]]:
         return [item.ids for item in inner.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def pieces(text: str) -> list[str]:
-        spans = inner.encode(text, add_special_tokens=False).offsets
-        return [text[start:end] for start, end in spans if end > start]
+    def spans(text: str) -> list[tuple[int, int]]:
+        found = inner.encode(text, add_special_tokens=False).offsets
+        return [(start, end) for start, end in found if end > start]
 
-    return Contestant(str(file), inner.get_vocab_size(), encode, pieces)
+    return Contestant(str(file), inner.get_vocab_size(), encode, spans)
 
 
 def _label(name: str) -> str:
-    path = Path(name)
-    return path.resolve().parent.name if path.name == TOKENIZER_FILE else path.resolve().name
+    """Return the name of the folder that a tokenizer lies in."""
+    path = Path(name).expanduser().resolve()
+    return path.parent.name if path.name == TOKENIZER_FILE else path.name
 
 
 def _of_ours(tokenizer: Tokenizer, about: str) -> Contestant:
-    def pieces(text: str) -> list[str]:
-        return [tokenizer.token_bytes(token_id).decode("utf-8", "replace") for token_id in tokenizer.encode(text)]
+    def spans(text: str) -> list[tuple[int, int]]:
+        ends = itertools.accumulate(len(tokenizer.token_bytes(token_id)) for token_id in tokenizer.encode(text))
+        return list(itertools.pairwise([0, *ends]))
 
-    return Contestant(about, tokenizer.vocabulary_size, tokenizer.encode_batch, pieces)
+    return Contestant(about, tokenizer.vocabulary_size, tokenizer.encode_batch, spans)
 
 
 def _about(recipe: Recipe) -> str:
@@ -133,11 +132,25 @@ def _about(recipe: Recipe) -> str:
     return f"{settings.method}, digits {'in groups' if settings.digits == 'groups' else 'single'}"
 
 
-def _train(recipe: Recipe, texts: Any) -> Tokenizer:
-    """Train one BPE of the run's size and digit policy on batches of texts."""
+def _opponents(recipe: Recipe, sample: Sample) -> dict[str, Callable[[], tuple[Tokenizer, str]]]:
+    """Return how to make each tokenizer that a run is compared with unasked; each is one BPE of the run's size."""
     settings = recipe.tokenizer
-    text = train(texts, settings.vocabulary_size, settings.min_frequency, settings.digits)
-    return Tokenizer(tokenizers.Tokenizer.from_str(text), "")
+
+    def train_on(texts: Iterable[Sequence[str]]) -> Tokenizer:
+        text = train(texts, settings.vocabulary_size, settings.min_frequency, settings.digits)
+        return Tokenizer(tokenizers.Tokenizer.from_str(text), "")
+
+    def plain() -> tuple[Tokenizer, str]:
+        if settings.method == "plain":
+            raise GanitaError("this run's tokenizer is one")
+        return train_on(sample), "trained on the same bytes"
+
+    def general(set_ids: Sequence[str]) -> tuple[Tokenizer, str]:
+        if missing := [set_id for set_id in set_ids if sets.at_hand(set_id) is None]:
+            raise GanitaError(f"needs {', '.join(missing)} under GANITA_DATA")
+        return train_on(map(split_marks, _texts_of(set_ids))), f"trained on {', '.join(set_ids)}"
+
+    return {PLAIN: plain} | {name: functools.partial(general, set_ids) for name, set_ids in GENERAL.items()}
 
 
 def _texts_of(set_ids: Sequence[str]) -> Iterator[str]:
@@ -154,13 +167,16 @@ def _entry(contestant: Contestant, texts: dict[str, list[str]], commands: Sequen
         "kinds": measures.bytes_per_token(contestant, texts),
         "numbers": measures.number_splits(contestant),
     }
-    return entry | ({"commands": measures.command_coverage(contestant, commands)} if commands else {})
+    return entry | ({"commands": measures.command_coverage(contestant, commands, texts)} if commands else {})
 
 
-def compared(found: dict[str, Any], name: str, kind: str) -> float:
-    """Return by what share this run takes more tokens than another on one kind: -0.2 is a fifth less."""
-    entries = found["contestants"]
-    return float(entries[OWN]["kinds"][kind]["tokens"] / max(entries[name]["kinds"][kind]["tokens"], 1) - 1)
+def _compare(entries: dict[str, dict[str, Any]]) -> None:
+    """Note for each kind by what share this run takes more tokens than the other: -0.2 is a fifth less."""
+    own = entries[OWN]["kinds"]
+    for name, entry in entries.items():
+        if name != OWN:
+            for kind, found in entry["kinds"].items():
+                found["this_run_takes"] = round(own[kind]["tokens"] / max(found["tokens"], 1) - 1, 6)
 
 
 def _show(found: dict[str, Any], reporter: Reporter) -> None:
@@ -173,9 +189,13 @@ def _show(found: dict[str, Any], reporter: Reporter) -> None:
     for name, entry in entries.items():
         table.add_row(name, *(f"{entry['kinds'][kind]['bytes_per_token']:.3f}" for kind in kinds))
         if name != OWN:
-            table.add_row("  this run takes", *(f"{100 * compared(found, name, kind):+.2f} %" for kind in kinds))
+            table.add_row(
+                "  this run takes", *(f"{100 * entry['kinds'][kind]['this_run_takes']:+.2f} %" for kind in kinds)
+            )
     reporter.console.print(table)
-    table = Table("vocabulary", "tokens", "never used", f"under {RARE} uses", "commands whole", f"{MAX_DIGITS} digits")
+    table = Table(
+        "vocabulary", "tokens", "never used", f"under {RARE} uses", "commands", "uncut", f"{MAX_DIGITS} digits"
+    )
     for name, entry in entries.items():
         used, commands = entry.get("uses"), entry.get("commands")
         table.add_row(
@@ -184,6 +204,7 @@ def _show(found: dict[str, Any], reporter: Reporter) -> None:
             f"{used['dead']:,}" if used else "",
             f"{100 * used['rare_share']:.1f} %" if used else "",
             f"{commands['whole']} of {commands['of']}" if commands else "",
+            f"{100 * commands['uncut_share']:.0f} %" if commands else "",
             entry["numbers"][-1]["example"],
         )
     reporter.console.print(table)

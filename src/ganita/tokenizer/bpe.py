@@ -26,7 +26,7 @@ def num_merges(vocabulary_size: int, digits: str) -> int:
 
     Raises `GanitaError` if special tokens, bytes and digit groups alone are more than the vocabulary.
     """
-    given = len(_NAMED) + len(ALPHABET) + (len(digit_merges()) if digits == "groups" else 0)
+    given = len(vocabulary(digit_merges() if digits == "groups" else (), _NAMED))
     if vocabulary_size < given:
         raise GanitaError(
             f"tokenizer.vocabulary_size = {vocabulary_size}: special tokens, bytes"

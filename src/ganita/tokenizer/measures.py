@@ -28,6 +28,7 @@ MAX_DIGITS = 8
 _HELD_OUT_BYTES = 2_000_000  # per source
 _DENSE = 200  # characters: a text with a command in every so many is LaTeX, whatever its file was called
 _BATCH = 512  # texts encoded at once
+_OCCURRENCES = 20_000  # of commands looked up in running text
 _NUMBERS_EACH = 100  # random numbers of each length
 _NUMBER = re.compile(r"[0-9]+")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -35,12 +36,12 @@ _COMMAND = re.compile(r"\\[A-Za-z]+")
 
 @dataclass(frozen=True)
 class Contestant:
-    """A tokenizer to measure: `encode` gives token ids, `pieces` the text of each token of a short ASCII text."""
+    """A tokenizer to measure: `encode` gives token ids, `spans` where each token of an ASCII text begins and ends."""
 
     about: str
     size: int
     encode: Callable[[Sequence[str]], list[list[int]]]
-    pieces: Callable[[str], list[str]]
+    spans: Callable[[str], list[tuple[int, int]]]
 
 
 def held_out(recipe: Recipe, corpus: Path) -> dict[str, list[str]]:
@@ -117,10 +118,30 @@ def common_commands(sample: Iterable[Sequence[str]]) -> list[str]:
     return sorted(counts, key=lambda command: (-counts[command], command))[:NUM_COMMANDS]
 
 
-def command_coverage(contestant: Contestant, commands: Sequence[str]) -> dict[str, float]:
-    """Return how many of the commands are one token, and how many tokens one takes on average."""
+def command_coverage(
+    contestant: Contestant, commands: Sequence[str], texts: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    r"""Return how many of the commands are one token by themselves, and how often they are not cut in running text.
+
+    The two differ: most tokenizers cut `{\frac` between the backslash and the name, whatever their vocabulary.
+    """
     sizes = [len(ids) for ids in contestant.encode(commands)]
-    return {"of": len(sizes), "whole": sizes.count(1), "tokens_each": round(sum(sizes) / max(len(sizes), 1), 3)}
+    wanted, found, uncut = set(commands), 0, 0
+    for line in _lines_with_commands(texts):
+        places = [match.span() for match in _COMMAND.finditer(line) if match.group() in wanted]
+        cuts = {place for span in contestant.spans(line) for place in span} if places else set()
+        found += len(places)
+        uncut += sum(cuts.isdisjoint(range(start + 1, end)) for start, end in places)
+        if found >= _OCCURRENCES:
+            break
+    return {"of": len(sizes), "whole": sizes.count(1), "uncut_share": round(uncut / max(found, 1), 4)}
+
+
+def _lines_with_commands(texts: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of all kinds but code and numbers that have a command in them and can be cut at any place."""
+    for kind in (LATEX, PROSE, PROBLEMS):
+        for text in texts.get(kind, ()):
+            yield from (line for line in text.split("\n") if "\\" in line and line.isascii())
 
 
 def number_splits(contestant: Contestant) -> list[dict[str, Any]]:
@@ -129,8 +150,9 @@ def number_splits(contestant: Contestant) -> list[dict[str, Any]]:
     rows = []
     for digits in range(1, MAX_DIGITS + 1):
         numbers = [str(draw.randrange(10 ** (digits - 1), 10**digits)) for _ in range(_NUMBERS_EACH)]
+        text = "12345678"[:digits]
         mean = sum(len(ids) for ids in contestant.encode(numbers)) / len(numbers)
-        example = "|".join(contestant.pieces("12345678"[:digits]))
+        example = "|".join(text[start:end] for start, end in contestant.spans(text))
         rows.append({"digits": digits, "tokens": round(mean, 2), "example": example})
     return rows
 

@@ -41,7 +41,7 @@ def merge(
     `words` are those of the text and of the code in the sample. With `code_share` above 0, this share of the tokens is
     such that only the code BPE knows (as far as it has them); else their use decides.
     """
-    ranks = interleave(text, code)
+    ranks = interleave(text, code, words)
     for_code = {left + right for left, right in code} - {left + right for left, right in text}
     for attempt in itertools.count():
         before = len(ranks)
@@ -53,12 +53,18 @@ def merge(
     raise AssertionError("unreachable")
 
 
-def interleave(text: Sequence[Merge], code: Sequence[Merge]) -> Ranks:
-    """Rank the tokens of two BPEs in turns. The order within each stays, so parts rank below what is made of them."""
+def interleave(text: Sequence[Merge], code: Sequence[Merge], words: tuple[Words, Words]) -> Ranks:
+    """Rank the tokens of two BPEs as their places in their own lists, each divided by the bytes it was learned from.
+
+    The order within each list stays, so parts rank below what is made of them.
+    """
+    places = []
+    for side, (pairs, seen) in enumerate(zip((text, code), words, strict=True)):
+        num_bytes = sum(len(word) * count for word, count in seen.items())
+        places += [((place + 1) / max(num_bytes, 1), side, left + right) for place, (left, right) in enumerate(pairs)]
     ranks: Ranks = {}
-    for pair in itertools.chain.from_iterable(itertools.zip_longest(text, code)):
-        if pair is not None:
-            ranks.setdefault(pair[0] + pair[1], len(ranks))
+    for _, _, token in sorted(places):
+        ranks.setdefault(token, len(ranks))
     return ranks
 
 

@@ -48,10 +48,12 @@ def split_marks(text: str) -> list[str]:
 
 
 def digit_merges() -> list[tuple[str, str]]:
-    """Return the merges that make every group of two and of three digits one token: 100 and 1,000 of them.
+    """Return the merges that make every group of two and of three digits one token, 1,100 in all.
 
-    They are given and not learned, so that how a number splits depends on its length alone.
+    They are given and not learned, so that how a number splits depends on its length alone. A group of three is made
+    from either side: whichever of its two pairs ranks better is joined first.
     """
     digits = "0123456789"
     pairs = list(itertools.product(digits, digits))
-    return pairs + [(first + second, third) for first, second in pairs for third in digits]
+    threes = itertools.product(digits, digits, digits)
+    return pairs + [pair for x, y, z in threes for pair in ((x + y, z), (x, y + z))]
