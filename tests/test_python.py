@@ -22,10 +22,10 @@ QUESTION = "A box holds 12 pencils. How many pencils are in 4 boxes?"
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("python")
     overrides = ["pretrain.steps=2", "finetune.steps=1", "evaluate.form=words", "evaluate.families_count=2"]
-    return ganita.train(write_tiny(folder), overrides, runs=str(folder / "runs"), quiet=True)
+    return ganita.run(write_tiny(folder), overrides, runs=str(folder / "runs"), quiet=True)
 
 
-def test_train_makes_a_whole_run(run: Run) -> None:
+def test_run_makes_a_whole_run(run: Run) -> None:
     assert (run.root / "report.html").is_file()
     assert run.manifest("pretrain")["summary"]["steps"] == 2
 

@@ -4,7 +4,7 @@ Data goes one way, and so do imports; no room imports one to its right:
 
     corpus -> tokenizer -> shards -> model -> train -> solve -> evaluate -> serve -> report
 
-From Python: `load` a trained model and ask it, `train` one from a recipe. Nothing heavy is imported before that.
+From Python: `load` a trained model and ask it, `run` a recipe to make one. Nothing heavy is imported before that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganita.runs import Run
     from ganita.solve.solver import Solver
 
-__all__ = ["__version__", "load", "train"]
+__all__ = ["__version__", "load", "run"]
 __version__ = "0.1.0"
 
 
@@ -38,7 +38,7 @@ def load(folder: str | Path, *, calculator: bool = True, device: str = "auto") -
     return (load_exported if exported else load_solver)(path, calculator=calculator, device=device)
 
 
-def train(recipe: str | Path, overrides: Sequence[str] = (), *, runs: str = "", quiet: bool = False) -> Run:
+def run(recipe: str | Path, overrides: Sequence[str] = (), *, runs: str = "", quiet: bool = False) -> Run:
     """Carry out a recipe from documents to report, as `ganita run` does, and return the run.
 
     `overrides` are those of `--set` ("pretrain.tokens=2e6"); `runs` is the folder for run folders, if not the recipe's.
@@ -55,7 +55,7 @@ def train(recipe: str | Path, overrides: Sequence[str] = (), *, runs: str = "", 
 
     loaded = load_recipe(Path(recipe), overrides)
     loaded = dataclasses.replace(loaded, runs=runs or loaded.runs)
-    run, reporter = Run(Path(loaded.runs) / loaded.name), Reporter(quiet=quiet)
-    execute(loaded, run, reporter)
-    write(run, reporter)
-    return run
+    made, reporter = Run(Path(loaded.runs) / loaded.name), Reporter(quiet=quiet)
+    execute(loaded, made, reporter)
+    write(made, reporter)
+    return made

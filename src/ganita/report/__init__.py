@@ -4,6 +4,7 @@ gather.py      reads what a run left behind, whatever stages are there, into one
 markup.py      HTML that is escaped unless it says that it is markup; numbers as people read them
 charts.py      line charts, the accuracy-by-size plot and bars as inline SVG
 built.py       sections about what was made: key figures, recipe, machine, documents, tokenizer
+audit.py       the audit of the tokenizer, if there is one
     training.py    sections about training as a process: curves, time, energy, cost
 results.py     sections about how good it is: results, published figures, families, items
 page.py        puts the sections into template.html, with style.css and page.js inline

@@ -60,16 +60,8 @@ def audit(run: Run, against: Sequence[str], reporter: Reporter) -> dict[str, Any
     prose = sample.of([name for name, _ in sample.files if contents[name] == "text"])
     commands = measures.common_commands(prose)
     entries = {OWN: _entry(_of_ours(own, _about(recipe)), texts, commands) | {"uses": measures.uses(own, sample)}}
-    left_out: dict[str, str] = {}
-    for name, opponent in _opponents(recipe, sample).items():
-        try:
-            made = opponent()
-        except GanitaError as error:  # too little text for so large a vocabulary, or a set that is not at hand
-            left_out[name] = str(error)
-            continue
-        entries[name] = _entry(_of_ours(*made), texts, commands)
-        if name == PLAIN:
-            entries[name]["uses"] = measures.uses(made[0], sample)
+    opponents, left_out = _measure_opponents(recipe, sample, texts, commands)
+    entries |= opponents
     for name, contestant in named.items():
         label = _label(name)
         entries[label if label not in entries else name] = _entry(contestant, texts, commands)
@@ -130,6 +122,24 @@ def _of_ours(tokenizer: Tokenizer, about: str) -> Contestant:
 def _about(recipe: Recipe) -> str:
     settings = recipe.tokenizer
     return f"{settings.method}, digits {'in groups' if settings.digits == 'groups' else 'single'}"
+
+
+def _measure_opponents(
+    recipe: Recipe, sample: Sample, texts: dict[str, list[str]], commands: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Make and measure the opponents; return their entries, and why each of the others is left out."""
+    entries: dict[str, dict[str, Any]] = {}
+    left_out: dict[str, str] = {}
+    for name, make in _opponents(recipe, sample).items():
+        try:
+            tokenizer, about = make()
+        except GanitaError as error:  # too little text for so large a vocabulary, or a set that is not at hand
+            left_out[name] = str(error)
+            continue
+        entries[name] = _entry(_of_ours(tokenizer, about), texts, commands)
+        if name == PLAIN:  # the others were not trained on this sample, so that use on it says nothing of waste
+            entries[name]["uses"] = measures.uses(tokenizer, sample)
+    return entries, left_out
 
 
 def _opponents(recipe: Recipe, sample: Sample) -> dict[str, Callable[[], tuple[Tokenizer, str]]]:

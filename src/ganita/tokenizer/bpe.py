@@ -18,6 +18,7 @@ from ganita.tokenizer.tokenizer import LANGUAGE_TAGS, MARKS, SPECIAL_TOKENS, byt
 
 Merge = tuple[str, str]
 ALPHABET = tuple(sorted(byte_alphabet()))
+MAX_TOKEN_BYTES = 64  # longer ones are rulers of `=` and runs of spaces, and every way to cut a token is looked at
 _NAMED = (*SPECIAL_TOKENS, *LANGUAGE_TAGS, *MARKS)
 
 
@@ -47,6 +48,7 @@ def learn(texts: Iterable[Sequence[str]], count: int, min_frequency: int) -> lis
         vocab_size=len(ALPHABET) + count,
         min_frequency=min_frequency,
         initial_alphabet=list(ALPHABET),
+        max_token_length=MAX_TOKEN_BYTES,
         show_progress=False,
     )
     inner.train_from_iterator(iter(texts), trainer=trainer)

@@ -1,9 +1,10 @@
 """Two BPEs, one of text and one of code, made into one.
 
-Ranks. The tokens of the two are ranked in turns, one of text, one of code; a token that both know keeps its better
-rank, once. A merge has the rank of the token that it makes, and every way to put a token together from two tokens of
-lower rank is a merge (as in tiktoken, but for the "lower"). So two merges that make the same token by different pairs
-are both there, and which of the two BPEs a word's beginning reminds of does not decide whether its end is found.
+Ranks. A token's place in its own list, divided by the bytes that list was learned from, says about how rare the pair
+was that made it; by that the tokens of both are ranked in one row. A token that both know has its better rank, once.
+A merge has the rank of the token that it makes, and every way to put a token together from two of lower rank is a
+merge. So two merges that make the same token by different pairs are both there, and it does not matter which of the two
+BPEs began a word: its end is found.
 
 Legal. Bytes rank lowest, and both parts of a merge rank below what it makes: they exist before it. That each token can
 be made at all is checked by making it from its bytes, and again whenever something is taken out.
@@ -24,7 +25,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import tokenizers
 from tokenizers import models
 
-from ganita.tokenizer.bpe import Merge, vocabulary
+from ganita.tokenizer.bpe import MAX_TOKEN_BYTES, Merge, vocabulary
 
 Words = Mapping[str, int]  # how often a word occurs in the sample; words and tokens are in the byte alphabet
 Ranks = dict[str, int]  # token -> rank; single bytes have none
@@ -43,14 +44,15 @@ def merge(
     """
     ranks = interleave(text, code, words)
     for_code = {left + right for left, right in code} - {left + right for left, right in text}
-    for attempt in itertools.count():
+    refills = 0
+    while True:
         before = len(ranks)
         ranks = _reduce(ranks, words, size, for_code, code_share)
         # A small corpus may need more refills to come to its size, or never do.
-        if attempt >= _REFILLS and (len(ranks) == size or len(ranks) <= before):
+        if refills >= _REFILLS and (len(ranks) == size or len(ranks) <= before):
             return merges_of(ranks)
         ranks |= _refill(ranks, words, max(size // _REFILL_SHARE, size - len(ranks)), for_code)
-    raise AssertionError("unreachable")
+        refills += 1
 
 
 def interleave(text: Sequence[Merge], code: Sequence[Merge], words: tuple[Words, Words]) -> Ranks:
@@ -211,7 +213,7 @@ def _refill(ranks: Ranks, words: tuple[Words, Words], count: int, for_code: set[
         if len(new) == count:
             break
         token = pair[0] + pair[1]
-        if token not in ranks and token not in new:
+        if token not in ranks and token not in new and len(token) <= MAX_TOKEN_BYTES:
             new[token] = rank + 1 + len(new)
             if pairs[1][pair] > pairs[0][pair]:
                 for_code.add(token)

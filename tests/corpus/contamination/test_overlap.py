@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ganita.corpus.contamination.benchmarks import MIN_SHARED, MIN_TELLING, NUM_WORDS, NUM_WORDS_SIMILAR
 from ganita.corpus.contamination.overlap import LONG_TEXT, MIN_RATIO, Index
 from ganita.corpus.document import Document, Problem, Text
-from tests.corpus.corpora import BENCHMARK_QUESTION, BENCHMARK_SOLUTION, SHORT_QUESTION
 from tests.corpus.contamination.test_edits import levenshtein
+from tests.corpus.corpora import BENCHMARK_QUESTION, BENCHMARK_SOLUTION, SHORT_QUESTION
 
 ITEMS = [
     Problem("t/0", "b", BENCHMARK_QUESTION, tuple(BENCHMARK_SOLUTION.split("\n")[:-1]), "187"),
