@@ -195,14 +195,14 @@ def test_rows_of_a_set_are_cleaned_by_their_path(tmp_path: Path, monkeypatch: py
 def test_rows_below_the_score_are_skipped(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"text": f"t{n}", "meta": {"score": score}}
-        for n, score in enumerate([0.5, 0.6, 0.9, float("nan"), None, "0.9"])
+        for n, score in enumerate([0.5, 0.6, 0.9, float("nan"), None, "0.9", "much"])
     ]
     rows.append({"text": "as JSON", "meta": '{"score": 0.7}'})
     path = write_jsonl(tmp_path / "a.jsonl", rows)
     given = source(path, min_score=0.6, fields={"score": "meta.score"})
     opened(given)
     items = read(given)
-    assert [text for text, _ in texts(items).values()] == ["t1", "t2", "as JSON"]
+    assert [text for text, _ in texts(items).values()] == ["t1", "t2", "t5", "as JSON"]
     assert [item.line for item in items if isinstance(item, Skipped)] == [1, 4]
     assert [item.reason for item in items if isinstance(item, BadLine)] == ["column 'meta.score' holds no number"] * 2
     with pytest.raises(GanitaError, match="min_score needs the column"):

@@ -93,6 +93,6 @@ def test_a_contestant_may_lack_what_was_not_measured() -> None:
 
 def test_bars_are_as_long_as_their_values() -> None:
     text = bar_groups("t", [("code", [Bar("mine", 4.0, own=True), Bar("theirs", 2.0)])], lambda value: f"{value:.1f}")
-    assert 'class="glyph solid" x="190" y="15.0" width="510.0"' in text
-    assert 'class="glyph" x="190" y="30.0" width="255.0"' in text
+    assert 'class="glyph solid" x="190" y="18.0" width="510.0"' in text
+    assert 'class="glyph" x="190" y="33.0" width="255.0"' in text
     assert bar_groups("t", [], str) == bar_groups("t", [("code", [Bar("none", 0.0)])], str) == ""

@@ -45,19 +45,11 @@ def audit_tables(entries: dict[str, Any]) -> Markup:
     """Return the plot of bytes per token by kind of text, the same as a table, and a table of the vocabularies."""
     kinds = {name: _kinds(entry) for name, entry in entries.items()}
     columns = list(kinds[_OWN])
-    groups = [
-        (
-            kind,
-            [
-                Bar(name, found[kind]["bytes_per_token"], own=name == _OWN)
-                for name, found in kinds.items()
-                if kind in found
-            ],
-        )
-        for kind in columns
-    ]
+    groups = []
+    for kind in columns:
+        measured = [(name, found[kind]["bytes_per_token"]) for name, found in kinds.items() if kind in found]
+        groups.append((kind, [Bar(name, figure, own=name == _OWN) for name, figure in measured]))
     rows = [[name, *(_cell(found.get(kind)) for kind in columns)] for name, found in kinds.items()]
-    caption = tag("figcaption", tag("b", "Held-out bytes per token"), " longer is better")
     about = [f"{name}: {entry['about']}" for name, entry in entries.items() if entry.get("about")]
     headers = (
         "",
@@ -69,12 +61,16 @@ def audit_tables(entries: dict[str, Any]) -> Markup:
         "Eight digits",
     )
     return join([
-        tag("figure", caption, bar_groups("Bytes per token by kind of text", groups, lambda value: f"{value:.2f}"),
+        tag("h3", "Held-out bytes per token"),
+        tag("figure", bar_groups("Bytes per token by kind of text", groups, lambda value: f"{value:.2f}"),
             class_="plot"),
         table(["", *columns], rows, numeric=range(1, len(columns) + 1)),
-        tag("p", "In brackets: by how much this run takes more tokens than the other. Never used: learned tokens that "
-            "the training sample never needs. Numbers: every run of digits in the held-out texts.", class_="note"),
+        tag("p", "In brackets: by how much this run takes more tokens than the other. Numbers: every run of digits in "
+            "the held-out texts, by itself.", class_="note"),
+        tag("h3", "Vocabulary"),
         table(headers, [_vocabulary(name, entry) for name, entry in entries.items()], numeric=(1, 2, 3, 4, 5)),
+        tag("p", "Never used, and under 10 uses: learned tokens, on the sample that the tokenizer was trained on. "
+            "Uncut: how often a common command in running text lies in one token.", class_="note"),
         tag("p", ". ".join(about), class_="note") if about else None,
     ])  # fmt: skip
 

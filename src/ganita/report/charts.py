@@ -290,7 +290,7 @@ def bar_groups(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], write: C
     y = 0.0
     for name, bars in groups:
         parts.append(tag("text", name, class_="label own end", x=left - 8, y=y + 11))
-        y += step
+        y += step + 3
         for bar in bars:
             width = round(max(0.0, bar.value) / max(values) * (right - left), 1)
             class_ = "glyph solid" if bar.own else "glyph"

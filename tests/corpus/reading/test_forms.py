@@ -95,7 +95,7 @@ def test_a_benchmark_needs_no_solution() -> None:
         ("text", {"text": ["x"]}, "holds a list"),
         ("gsm8k", {"question": "q", "solution": "no mark"}, "####"),
         ("metamath", {"question": "q", "solution": "7"}, "The answer is"),
-        ("math", {"question": "q", "solution": "7"}, "boxed"),
+        ("math", {"question": "q", "solution": "7"}, "no answer"),
         ("rationale", {"question": "q", "answer": "7", "solution": None}, "'solution' is empty"),
         ("rationale", {"question": "q", "label": 9, "solution": "x"}, "label 9"),
         ("problem", {"question": "q", "answer": "7"}, "neither"),

@@ -56,11 +56,14 @@ class RowView:
         return "/".join(str(value) for value in values if isinstance(value, (str, int)) and value != "")
 
     def number(self, column: str) -> float:
-        """Return a column as a number."""
+        """Return a column as a number, also one that is written as text."""
         value = look_up(self.values, column)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadRowError(f"column {column!r} holds no number")
-        return float(value)
+        try:
+            if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+                return float(value)
+        except ValueError:
+            pass
+        raise BadRowError(f"column {column!r} holds no number")
 
     def language(self, text: str) -> str:
         """Return the language the row says it is in, else that of its path, else that of the source."""
