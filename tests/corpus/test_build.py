@@ -460,3 +460,12 @@ def test_a_folder_of_many_kinds_of_files_is_read_each_in_its_way(tmp_path: Path)
     assert rows["page.html"]["text"].strip() == "Addition of two numbers."
     assert rows["code.py"]["text"] == files["code.py"].strip("\n")
     assert [rows[name].get("language", "") for name in sorted(rows)] == ["python", "latex", "markdown", "markdown"]
+
+
+def test_a_second_recipe_in_the_same_folder_is_not_built_by_the_first(tmp_path: Path) -> None:
+    """In one process, as `ganita.run` called twice does it: the tasks must see the plan of the day."""
+    write_jsonl(tmp_path / "a.jsonl", texts(20))
+    source = {"name": "a", "path": str(tmp_path / "a.jsonl")}
+    run_stage(tmp_path / "out", recipe_of(source))
+    again = build(recipe_of({**source, "limit": 5}), Run(tmp_path), tmp_path / "out", Reporter(quiet=True))
+    assert again["documents_in"] == 5

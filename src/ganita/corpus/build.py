@@ -47,7 +47,7 @@ from ganita.corpus.part import (
 from ganita.corpus.reading.readers import SourceMissingError, list_files
 from ganita.corpus.registry import sets
 from ganita.corpus.selection import near, quality
-from ganita.corpus.sources import Opened, documents_of, name_of, open_source, refuse_benchmarks
+from ganita.corpus.sources import Opened, documents_of, open_source, refuse_benchmarks
 from ganita.errors import GanitaError
 from ganita.progress import Reporter
 from ganita.recipe import Corpus, Recipe, Source
@@ -120,16 +120,14 @@ def open_sources(recipe: Recipe, reporter: Reporter) -> list[tuple[int, Opened]]
 def _open(source: Source, recipe: Recipe, reporter: Reporter) -> Opened | None:
     if recipe.corpus.commercial_only and source.set and not sets.find(source.set).commercial:
         entry = sets.find(source.set)
-        reporter.warn(
-            f"source {name_of(source)!r} is left out: its licence ({entry.licence}) is not for commercial use"
-        )
+        reporter.warn(f"source {source.label!r} is left out: its licence ({entry.licence}) is not for commercial use")
         return None
     try:
         return open_source(source, recipe.seed, reporter)
     except SourceMissingError as error:
         if not source.optional:
-            raise GanitaError(f"source {name_of(source)!r}: {error}") from None
-        reporter.warn(f"source {name_of(source)!r} is left out: {error}")
+            raise GanitaError(f"source {source.label!r}: {error}") from None
+        reporter.warn(f"source {source.label!r} is left out: {error}")
         return None
 
 
@@ -152,7 +150,7 @@ def _run_tasks(tasks: Sequence[Task], parts: Path, corpus: Corpus, reporter: Rep
             reporter.say(f"  {len(finished)} of {len(tasks)} parts are there already")
 
         def done(number: int) -> None:
-            bar.note(name_of(corpus.sources[tasks[number].source]))
+            bar.note(corpus.sources[tasks[number].source].label)
             bar.advance(weights[number])
 
         executor.run(work, parts, dict(weights), corpus, done)
@@ -304,7 +302,7 @@ def input_fingerprint(recipe: Recipe) -> dict[str, Any]:
     Files stand for themselves by size and the hash of their first and last MiB, which is fast and notices every
     change but one in the middle that keeps the size. A set that is only on the hub stands by its id and revision.
     """
-    sources = {name_of(source): _source_fingerprint(source, recipe.seed) for source in recipe.corpus.sources}
+    sources = {source.label: _source_fingerprint(source, recipe.seed) for source in recipe.corpus.sources}
     benchmarks = {set_id: _set_fingerprint(set_id) for set_id in recipe.corpus.decontaminate}
     return {"version": VERSION, "sources": sources, "benchmarks": benchmarks}
 

@@ -34,12 +34,13 @@ from ganita.corpus.contamination.overlap import Index, Verdict
 from ganita.corpus.document import Document, Problem, Text, equations, to_json
 from ganita.corpus.hashes import duplicate_key, hash64
 from ganita.corpus.reading.readers import BadLine, Skipped
+from ganita.corpus.registry.sets import allows_commercial_use
 from ganita.corpus.selection.near import EXACT, SIGNATURES, Signer
 from ganita.corpus.selection.quality import QualityModel
 from ganita.corpus.selection.select import Selector
-from ganita.corpus.sources import documents_of, name_of
+from ganita.corpus.sources import documents_of
 from ganita.errors import GanitaError
-from ganita.recipe import Recipe, Source, recipe_from_dict
+from ganita.recipe import Recipe, Source, recipe_from_dict, recipe_to_dict
 from ganita.storage import fsync_path, read_json, remove, write_json
 
 PLAN, BENCHMARKS, QUALITY = "plan.json", "benchmarks.npz", "quality.npz"
@@ -65,8 +66,7 @@ def part_folder(folder: Path, number: int) -> Path:
 
 def write_plan(folder: Path, recipe: Recipe, tasks: Iterable[Task]) -> None:
     """Write what all tasks share; parts of another plan are removed."""
-    from ganita.recipe import recipe_to_dict
-
+    _shared.cache_clear()  # a process that builds again in this folder, as `ganita.run` may, must not use the old plan
     plan = {"recipe": recipe_to_dict(recipe), "tasks": [asdict(task) for task in tasks]}
     if not (folder / PLAN).is_file() or read_json(folder / PLAN) != plan:
         remove(folder)
@@ -111,7 +111,7 @@ class _Part:
         recipe, tasks, self.index, quality = _shared(folder)
         self.task, self.corpus, self.seed, self.out = tasks[number], recipe.corpus, recipe.seed, out
         self.source: Source = self.corpus.sources[self.task.source]
-        self.card = SourceCard(name_of(self.source))
+        self.card = SourceCard(self.source.label)
         is_seed = self.card.name in self.corpus.select.quality_seeds
         self.selector = Selector(self.corpus.select, None if is_seed else quality)
         self.signer = Signer(self.corpus.near_duplicates) if self.corpus.near_duplicates else None
@@ -217,8 +217,6 @@ class _Part:
         return [part for part in parts if size(part) >= self.corpus.min_characters], "short"
 
     def _licensed(self, document: Document) -> bool:
-        from ganita.corpus.registry.sets import allows_commercial_use
-
         if not self.corpus.commercial_only:
             return True
         allowed = allows_commercial_use(document.licence or self.task.licence)

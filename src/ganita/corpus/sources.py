@@ -41,11 +41,6 @@ class Opened:
     files: tuple[Path, ...] = ()
 
 
-def name_of(source: Source) -> str:
-    """Return the name of a source: its own, else that of its set."""
-    return source.label
-
-
 def open_source(source: Source, seed: int, reporter: Reporter) -> Opened:
     """Find a source and say what it is; nothing of it is read yet but which LaTeX files belong together.
 
@@ -55,7 +50,7 @@ def open_source(source: Source, seed: int, reporter: Reporter) -> Opened:
     _check_options(source)
     if source.families:
         origin = f"procedural families, {source.count:,} problems, seed {seed}"
-        opened = Opened(name_of(source), "problem", "text", "Apache-2.0", True, origin)
+        opened = Opened(source.label, "problem", "text", "Apache-2.0", True, origin)
     else:
         opened = _open_set(source, reporter) if source.set else _open_path(source)
     _check_kind(source, opened)
@@ -78,7 +73,7 @@ def documents_of(source: Source, seed: int, file: Path | None = None) -> Iterato
 
 def refuse_benchmarks(source: Source) -> None:
     """Raise `GanitaError` if a source is a benchmark, by its name or by the files it would read."""
-    name = name_of(source)
+    name = source.label
     if source.set and sets.find(source.set).use == "eval":
         raise GanitaError(f"source {name!r}: set {source.set!r} is a benchmark and may not be trained on; remove it")
     folder = sets.data_folder()
@@ -96,7 +91,7 @@ def refuse_benchmarks(source: Source) -> None:
 
 
 def _check_options(source: Source) -> None:
-    name = name_of(source)
+    name = source.label
     if unknown := [key for key in source.fields if key not in _FIELDS]:
         raise GanitaError(f"source {name!r}: unknown document field {unknown[0]!r}{nearest(unknown[0], _FIELDS)}")
     if source.form and source.form not in FORMS:
@@ -111,7 +106,7 @@ def _check_options(source: Source) -> None:
 
 def _check_kind(source: Source, opened: Opened) -> None:
     """Refuse what a source of this kind cannot do, rather than ignore it."""
-    name = name_of(source)
+    name = source.label
     if opened.kind == "text" and source.kind == "problem":
         raise GanitaError(f"source {name!r} holds running text, not worked problems: leave out kind = 'problem'")
     if opened.kind == "text" and (source.min_steps or source.max_steps):
@@ -126,7 +121,7 @@ def _families(source: Source, seed: int) -> Iterator[Problem]:
     # Imported here: the families are a room of their own, and most recipes with files do not need them.
     from ganita.corpus.families import library
 
-    name = name_of(source)
+    name = source.label
     return (replace(problem, source=name) for problem in library().generate(source.count, seed, source.families))
 
 
@@ -134,15 +129,15 @@ def _open_set(source: Source, reporter: Reporter) -> Opened:
     located = sets.locate(source.set, reporter)
     entry, shape = located.set, _set_shape(located, source)
     if source.min_score and not shape.score:
-        raise GanitaError(f"source {name_of(source)!r}: set {source.set!r} has no score: leave out min_score")
+        raise GanitaError(f"source {source.label!r}: set {source.set!r} has no score: leave out min_score")
     kind = kind_of(source.form) if source.form else entry.kind
     return Opened(
-        name_of(source), kind, entry.content, entry.licence, entry.commercial, located.origin, located.files
+        source.label, kind, entry.content, entry.licence, entry.commercial, located.origin, located.files
     )  # fmt: skip
 
 
 def _set_shape(located: sets.Located, source: Source) -> Shape:
-    shape = located.shape(name_of(source))
+    shape = located.shape(source.label)
     return replace(
         shape,
         form=source.form or shape.form,
@@ -165,10 +160,10 @@ def _open_path(source: Source) -> Opened:
     score = source.fields.get("score") or any(map(is_dump, files))
     if source.min_score and not score:
         raise GanitaError(
-            f"source {name_of(source)!r}: min_score needs the column of the score, as in fields = {{score = 'votes'}}"
+            f"source {source.label!r}: min_score needs the column of the score, as in fields = {{score = 'votes'}}"
         )
     content = content_of(file.name for file in files)
-    return Opened(name_of(source), kind, content, "", None, source.path, tuple(files))
+    return Opened(source.label, kind, content, "", None, source.path, tuple(files))
 
 
 def _path_files(source: Source) -> list[Path]:
@@ -188,7 +183,7 @@ def _is_project(file: Path, source: Source) -> bool:
 
 
 def _path(source: Source, file: Path | None) -> Iterator[Item]:
-    path, name = Path(source.path).expanduser(), name_of(source)
+    path, name = Path(source.path).expanduser(), source.label
     root = path if path.is_dir() else path.parent
     shape = Shape("", source.fields, name, score=source.fields.get("score", ""), min_score=source.min_score)
     for each in [file] if file is not None else _path_files(source):
