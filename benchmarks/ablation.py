@@ -160,6 +160,8 @@ def _losses(folder: Path, task: str) -> dict[str, float]:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) and not value.startswith("'") else str(value)
 
 

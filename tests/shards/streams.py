@@ -15,6 +15,7 @@ from ganita.shards import build as stage
 from ganita.shards.draw import Draw
 from ganita.shards.files import StreamWriter
 from ganita.shards.loader import Loader
+from ganita.shards.silence import CalculatorTokens
 from ganita.storage import publish, read_json, seal, write_json
 
 
@@ -73,5 +74,13 @@ def make_draw(folder: Path, **options: Any) -> Draw:
     return Draw(folder, **options)
 
 
-def make_loader(folder: Path, *, loss_on: str = "all", tokenizer_fingerprint: str = "", **options: Any) -> Loader:
-    return Loader(make_draw(folder, **options), loss_on=loss_on, tokenizer_fingerprint=tokenizer_fingerprint)
+def make_loader(
+    folder: Path,
+    *,
+    loss_on: str = "all",
+    calculator: CalculatorTokens | None = None,
+    tokenizer_fingerprint: str = "",
+    **options: Any,
+) -> Loader:
+    draw = make_draw(folder, **options)
+    return Loader(draw, loss_on=loss_on, calculator=calculator, tokenizer_fingerprint=tokenizer_fingerprint)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from ganita.errors import GanitaError, IntegrityError
 from ganita.runs import Run
 from ganita.shards.loader import NO_LOSS, Batch
+from ganita.shards.silence import CalculatorTokens
 from ganita.storage import read_json, seal, write_json
 from ganita.tokenizer.tokenizer import Tokenizer
 from tests.shards.streams import make_loader, write_shards
@@ -109,6 +112,38 @@ def test_loss_on_solution_only(small: Path) -> None:
             name = solution.origin(step, row).split("/")[1].split("-")[0]
             for before, after in zip(full.targets[row].tolist(), masked.targets[row].tolist(), strict=True):
                 assert after == (NO_LOSS if before in prompt[name] else before)
+
+
+def test_the_calculators_results_carry_no_loss(run: Run, tokenizer: Tokenizer) -> None:
+    options: dict[str, Any] = {"weights": {"words": 1.0}, "context_length": 200}
+    everything = make_loader(run.stage("shards"), **options)
+    chosen = make_loader(run.stage("shards"), calculator=CalculatorTokens(tokenizer), **options)
+    kept, silent = "", ""
+    for step in range(3):
+        full, masked = everything.rows(step), chosen.rows(step)
+        assert torch.equal(full.tokens, masked.tokens)
+        changed = full.targets != masked.targets
+        assert (masked.targets[changed] == NO_LOSS).all()
+        kept += tokenizer.decode(masked.targets[masked.targets != NO_LOSS].tolist())
+        silent += tokenizer.decode(full.targets[changed].tolist())
+    assert "<<" in kept and "=" in kept and "####" in kept
+    assert re.fullmatch(r"([-\d.,/% ]+>>)+", silent), silent
+
+
+@pytest.mark.parametrize(
+    ("text", "silent"),
+    [
+        ("<<4+4=8>>8 eggs", "8>>"),
+        ("<<4+4=8>> and <<8*2=16>>", "8>>16>>"),
+        ("<<x=4=8>>", "4=8>>"),
+        ("a = 3, no mark >> here", ""),
+        ("5 << 3 = 40", " 40"),  # not closed: as the calculator, which waits for `=` only
+        ("", ""),
+    ],
+)
+def test_results_are_found_in_tokens(tokenizer: Tokenizer, text: str, silent: str) -> None:
+    ids = np.array(tokenizer.encode(text), dtype=np.int64)
+    assert tokenizer.decode(ids[CalculatorTokens(tokenizer).find(ids)].tolist()) == silent
 
 
 def test_prompt_mask_with_real_documents(run: Run, tokenizer: Tokenizer) -> None:

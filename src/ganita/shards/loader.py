@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ganita.errors import GanitaError
 from ganita.shards.draw import Draw
 from ganita.shards.files import Stream, check_tokenizer
+from ganita.shards.silence import CalculatorTokens
 
 NO_LOSS = -100  # the target that cross-entropy leaves out (`ignore_index` of PyTorch)
 NO_DOCUMENT = -1
@@ -34,21 +35,26 @@ class Batch:
 class Loader:
     """The rows that `draw` draws, packed to its context length.
 
-    With loss_on="solution" the prompt of a worked problem carries no loss. `validation` always has the same rows:
-    take `rows(0)`.
+    With loss_on="solution" the prompt of a worked problem carries no loss, and with `calculator` neither do the results
+    that it writes. `validation` always has the same rows: take `rows(0)`.
 
     Raises `GanitaError` for shards of another tokenizer, `IntegrityError` for a file that is not what the manifest
     says.
     """
 
     def __init__(
-        self, draw: Draw, *, loss_on: Literal["all", "solution"] = "all", tokenizer_fingerprint: str = ""
+        self,
+        draw: Draw,
+        *,
+        loss_on: Literal["all", "solution"] = "all",
+        calculator: CalculatorTokens | None = None,
+        tokenizer_fingerprint: str = "",
     ) -> None:
         if loss_on not in ("all", "solution"):
             raise GanitaError(f"loss_on = {loss_on!r}: all or solution")
         folder, index, split = draw.folder, draw.index, draw.split
         check_tokenizer(folder, index, tokenizer_fingerprint)
-        self.draw, self.loss_on = draw, loss_on
+        self.draw, self.loss_on, self._calculator = draw, loss_on, calculator
         self.rows_per_batch, self.context_length = draw.rows_per_batch, draw.context_length
         self.vocabulary_size: int = index["vocabulary_size"]
         self._pad_id: int = index["pad_id"]
@@ -93,11 +99,13 @@ class Loader:
             tokens[place] = ids[:-1]
             targets[place] = ids[1:]
             documents[place] = number
-            if self.loss_on == "solution":
-                # Token `prompt` is the first of the solution; it is the target of the token before it.
-                silent = int(stream.prompts[piece.document]) - 1 - piece.begin
-                if silent > 0:
-                    targets[piece.column : piece.column + min(silent, piece.length)] = NO_LOSS
+            num_prompt = int(stream.prompts[piece.document])  # 0: not a worked problem
+            # Token `num_prompt` is the first of the solution; it is the target of the token before it.
+            silent = num_prompt - 1 - piece.begin
+            if self.loss_on == "solution" and silent > 0:
+                targets[piece.column : piece.column + min(silent, piece.length)] = NO_LOSS
+            if self._calculator and num_prompt:
+                targets[place][self._calculator.find(ids)[1:]] = NO_LOSS
 
 
 def _name_documents(numbers: list[int]) -> str:

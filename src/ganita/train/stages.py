@@ -26,6 +26,7 @@ from ganita.recipe import Model, Recipe, Train, recipe_from_dict, recipe_to_dict
 from ganita.runs import Run
 from ganita.shards.draw import stage_caps, stage_draw, stage_weights
 from ganita.shards.loader import Loader
+from ganita.shards.silence import CalculatorTokens
 from ganita.shards.spans import Span, SpanLoader, draws_report, stage_draws, stage_spans
 from ganita.tokenizer.tokenizer import Tokenizer
 from ganita.train import launch, placement, positions
@@ -175,13 +176,13 @@ def _prepare(
     )
     if note := _new_positions(config, course.configs):
         reporter.say(f"  {stage}: {note}")
-    loader, mixture = _loaders(stage, recipe, shards, spans, fingerprints["tokenizer"])
+    loader, mixture = _loaders(stage, recipe, run, spans, fingerprints["tokenizer"])
     for note in mixture["notes"]:
         reporter.say(f"  {stage}: {note}")
     job = Job(
         model=start,
         loader=loader,
-        validation=_validation(stage, recipe, shards, context, reporter),
+        validation=_validation(stage, recipe, run, context, reporter),
         fingerprints=fingerprints,
         train=train,
         num_steps=steps,
@@ -253,14 +254,20 @@ def _start_model(stage: str, recipe: Recipe, run: Run, vocabulary_size: int) -> 
     return Decoder(resolve(recipe.model, vocabulary_size))
 
 
+def _silent(train: Train, run: Run) -> dict[str, Any]:
+    """Return the options of `Loader` that say which tokens carry no loss."""
+    calculator = None if train.calculator_loss else CalculatorTokens(Tokenizer.load(run.stage("tokenizer")))
+    return {"loss_on": train.loss_on, "calculator": calculator}
+
+
 def _loaders(
-    stage: str, recipe: Recipe, shards: Path, spans: list[Span], tokenizer_fingerprint: str
+    stage: str, recipe: Recipe, run: Run, spans: list[Span], tokenizer_fingerprint: str
 ) -> tuple[SpanLoader, dict[str, Any]]:
     """Open the training rows, and say what will be drawn of each stream."""
     # Today's weights, not those of the day when the shards were written: a weight does not touch the tokens.
-    draws = stage_draws(recipe, stage, shards, spans)
-    loss_on = getattr(recipe, stage).loss_on
-    loaders = [Loader(draw, loss_on=loss_on, tokenizer_fingerprint=tokenizer_fingerprint) for draw in draws]
+    draws = stage_draws(recipe, stage, run.stage("shards"), spans)
+    silent = _silent(getattr(recipe, stage), run)
+    loaders = [Loader(draw, tokenizer_fingerprint=tokenizer_fingerprint, **silent) for draw in draws]
     return SpanLoader(loaders, spans), draws_report(draws, spans)
 
 
@@ -278,16 +285,15 @@ def _new_positions(config: ModelConfig, configs: Sequence[ModelConfig]) -> str:
     return "; then ".join(said)
 
 
-def _validation(stage: str, recipe: Recipe, shards: Path, context: int, reporter: Reporter) -> Loader | None:
+def _validation(stage: str, recipe: Recipe, run: Run, context: int, reporter: Reporter) -> Loader | None:
     """Open the held-out rows. A run without any is possible, but said."""
     train: Train = getattr(recipe, stage)
     if train.validate_rows == 0 or recipe.corpus.validation_share == 0:
         return None
     try:
-        draw = stage_draw(
-            recipe, stage, shards, split="validation", context_length=context, rows_per_batch=train.validate_rows
-        )
-        return Loader(draw, loss_on=train.loss_on)
+        rows, shards = train.validate_rows, run.stage("shards")
+        draw = stage_draw(recipe, stage, shards, split="validation", context_length=context, rows_per_batch=rows)
+        return Loader(draw, **_silent(train, run))
     except IntegrityError:
         raise
     except GanitaError as error:
