@@ -18,11 +18,9 @@ from typing import Any
 
 from ganita import __version__
 from ganita.errors import GanitaError
-from ganita.evaluate.items import require_demonstrations
-from ganita.evaluate.prompts import choose
 from ganita.evaluate.records import RESULTS
-from ganita.evaluate.suites import evaluate_more, find_suite
-from ganita.evaluate.tasks import Task, find_tasks
+from ganita.evaluate.suites import evaluate_more, require_askable, tasks_of
+from ganita.evaluate.tasks import Task
 from ganita.hardware import describe
 from ganita.model.foreign import ForeignModel, load_foreign
 from ganita.pipeline import lock
@@ -56,16 +54,13 @@ def evaluate_foreign(
         raise GanitaError(
             f"{PREFIX}{name}: neither our template nor the calculator is for a model that ganita did not train"
         )
-    tasks = [plain(task) for task in find_tasks([*dict.fromkeys([*(find_suite(suite) if suite else ()), *names])])]
+    tasks = [plain(task) for task in tasks_of(suite, names)]
     if not tasks:
         raise GanitaError(f"{PREFIX}{name}: name benchmarks with --tasks or --suite, e.g. --tasks gsm8k")
     tree = recipe_to_dict(recipe_from_dict({"name": out.name, "description": f"baseline {name}"}))
     tree["evaluate"] |= {**given, "tasks": [task.name for task in tasks]}
     asked = recipe_from_dict(tree, where="ganita evaluate")
-    for task in tasks:
-        choose(task, asked.evaluate)
-        if asked.evaluate.few_shot:
-            require_demonstrations(task)
+    require_askable(tasks, asked)
     model, inner = load_foreign(name, asked.finetune.device)
     run = Run(out)
     with lock(run.root):

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganita.evaluate.items import require_demonstrations
-from ganita.evaluate.prompts import choose
-from ganita.evaluate.suites import evaluate_more, find_suite
-from ganita.evaluate.tasks import Task, find_tasks
+from ganita.evaluate.suites import evaluate_more, require_askable, tasks_of
 from ganita.pipeline import execute, lock
 from ganita.progress import Reporter
 from ganita.recipe import Recipe, recipe_from_dict, recipe_to_dict
@@ -25,21 +22,13 @@ def evaluate_run(
     `settings` are fields of the recipe's `evaluate` that these benchmarks are asked with. Raises `GanitaError` for what
     does not exist or cannot work, before any work.
     """
-    tasks = find_tasks([*dict.fromkeys([*(find_suite(suite) if suite else ()), *names])])
+    tasks = tasks_of(suite, names)
     tree = recipe_to_dict(recipe)
     tree["evaluate"] |= settings
     asked = recipe_from_dict(tree, where="ganita evaluate")  # checked as a recipe is
-    for task in tasks:
-        _check(task, asked)
+    require_askable(tasks, asked)
     if not run.has("evaluate"):
         execute(recipe, run, reporter, only="evaluate")
     with lock(run.root):
         solver = load_solver(run.root, calculator=asked.evaluate.calculator, device=recipe.finetune.device)
         return evaluate_more(run, asked, tasks, with_likelihoods(solver.sampler), reporter)
-
-
-def _check(task: Task, recipe: Recipe) -> None:
-    """Refuse what cannot be asked before the first of many tasks has taken its minutes."""
-    choose(task, recipe.evaluate)
-    if recipe.evaluate.few_shot:
-        require_demonstrations(task)

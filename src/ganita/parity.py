@@ -10,7 +10,7 @@ from typing import Any
 from ganita.evaluate import harness
 from ganita.evaluate.contamination import find_overlap
 from ganita.evaluate.records import RESULTS
-from ganita.evaluate.suites import find_suite, settings_name, show_table
+from ganita.evaluate.suites import settings_name, show_table, tasks_of
 from ganita.evaluate.tasks import CHOICE, find_tasks
 from ganita.hardware import pick_device
 from ganita.model.huggingface import export_run
@@ -31,8 +31,7 @@ def evaluate_by_harness(
     without the harness, `GanitaError` for tasks that do not exist or settings that cannot work.
     """
     reporter.say(harness.require_harness())
-    chosen = [*dict.fromkeys([*(find_suite(suite) if suite else ()), *names])] or recipe.evaluate.tasks
-    tasks = find_tasks(chosen)
+    tasks = tasks_of(suite, names) or find_tasks(recipe.evaluate.tasks)
     tree = recipe_to_dict(recipe)
     tree["evaluate"] |= {**settings, "samples": 0, "calculator": False}  # the harness has none
     asked = recipe_from_dict(tree, where="ganita evaluate")

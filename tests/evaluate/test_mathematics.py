@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ganita.evaluate import equivalence
 from ganita.evaluate.mathematics import MAX_LENGTH, RULES, exact_match, normalise, stated_expression
 from ganita.evaluate.records import Record
-from ganita.evaluate.run import describe, summarize
+from ganita.evaluate.results import describe, summarize
 from ganita.evaluate.scoring import SCORERS, column_notes, judge_mathematics, judged_by
 from ganita.evaluate.tasks import Item
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from ganita.errors import GanitaError
 from ganita.evaluate.contamination import find_overlap
 from ganita.evaluate.records import ITEMS, RESULTS, Record, RecordFile, read_records
-from ganita.evaluate.run import describe, evaluate_task, split, summarize
+from ganita.evaluate.results import describe, split, summarize
+from ganita.evaluate.run import evaluate_task
 from ganita.evaluate.tasks import find_tasks
 from ganita.progress import Reporter
 from ganita.recipe import Recipe

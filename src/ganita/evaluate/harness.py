@@ -24,14 +24,14 @@ from typing import Any
 from ganita.errors import MissingExtraError
 from ganita.evaluate.contamination import Overlap
 from ganita.evaluate.mathematics import stated_expression
-from ganita.evaluate.prompts import DELIMITER, Asking, answers_of, plain_prompt, prompts_of, wordings
+from ganita.evaluate.prompts import DELIMITER, Asking, answers_of, plain_prompt, prompts_of
 from ganita.evaluate.records import ITEMS, Record, RecordFile
-from ganita.evaluate.run import ask_task, describe, split, summarize
+from ganita.evaluate.results import describe, protocol_of, split, summarize
+from ganita.evaluate.run import ask_task
 from ganita.evaluate.scoring import Verdict, column_notes
 from ganita.evaluate.tasks import CHOICE, PLAIN, Item, Task, load_items
 from ganita.progress import Reporter
 from ganita.recipe import Recipe
-from ganita.storage import fingerprint
 from ganita.tokenizer.tokenizer import ANSWER
 
 FOLDER = "lm-eval"
@@ -92,18 +92,8 @@ def evaluate_task(
         **result,
         "engine": require_harness(),
         "excluded": excluded,
-        "protocol": asking.protocol(),
-        "demonstrations": {"set": task.demonstrations, "ids": [item.id for item in asking.demonstrations]},
-        "form": "plain text" if asking.how == PLAIN else asking.form,
+        **protocol_of(asking, items, recipe, tokenizer),
         "calculator": False,
-        "max_new_tokens": 0 if task.scorer == CHOICE else recipe.evaluate.max_new_tokens,
-        "decoding": "log-likelihood of the choices" if task.scorer == CHOICE else "greedy",
-        "seed": recipe.seed,
-        "prompt_hash": fingerprint(wordings(asking, items, tokenizer)),
-        "set_fingerprint": fingerprint([[item.id, item.question, item.gold] for item in items]),
-        "task_version": task.version,
-        "set": task.set or (task.name if task.home else "families"),
-        "source": task.source,
         "seconds": round(seconds, 3),
         "new_tokens": 0,
     }

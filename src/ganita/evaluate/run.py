@@ -18,16 +18,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganita.evaluate.choices import SHORTENED, against_chance, chance, score_items
+from ganita.evaluate.choices import score_items
 from ganita.evaluate.contamination import Overlap, find_overlap
 from ganita.evaluate.items import demonstrations_of, files_of, licence_of
-from ganita.evaluate.mistakes import describe_mistakes, read_mistakes
+from ganita.evaluate.mistakes import describe_mistakes
 from ganita.evaluate.perturbed import describe_copies, measure_copies
-from ganita.evaluate.prompts import Asking, choose, cut_at, draw, prompts_of, requests_of, usable, wordings
+from ganita.evaluate.prompts import Asking, choose, cut_at, draw, prompts_of, requests_of, usable
 from ganita.evaluate.records import ITEMS, RESULTS, Record, RecordFile
+from ganita.evaluate.results import TOO_LONG, describe, describe_samples, protocol_of, split, summarize, summary_of
 from ganita.evaluate.sampled import sample_items
 from ganita.evaluate.scoring import SCORERS, column_notes, judged_by
-from ganita.evaluate.statistics import wilson_interval
 from ganita.evaluate.tasks import CHOICE, PLAIN, TEMPLATE, WORDING, Item, Task, find_tasks, load_items
 from ganita.progress import Bar, Reporter
 from ganita.recipe import Corpus, Evaluate, Recipe
@@ -36,11 +36,7 @@ from ganita.solve.engine import Engine
 from ganita.solve.python_form import with_answer
 from ganita.solve.sampler import with_likelihoods
 from ganita.solve.solver import load_solver
-from ganita.storage import fingerprint, write_json
-
-_SUMMARY = ("title", "n", "strict", "flexible", "contamination", "form", "calculator", "seconds")
-_OF_CHOICES = ("measures", "chance", "unmeasured")
-TOO_LONG = "too long"  # `finished` of an item whose question does not fit the context; scored as wrong
+from ganita.storage import write_json
 
 
 def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[str, Any]:
@@ -62,11 +58,6 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
     }
     write_json(folder / RESULTS, results)
     return {"tasks": {name: summary_of(result) for name, result in results.items()}}
-
-
-def summary_of(result: dict[str, Any]) -> dict[str, Any]:
-    """Return what the manifest says of a task's results."""
-    return {key: result[key] for key in (*_SUMMARY, *_OF_CHOICES) if key in result}
 
 
 def evaluate_task(
@@ -98,38 +89,44 @@ def evaluate_task(
     reporter.say(f"  {task.name}: {describe(result)}")
     if "mistakes" in result:
         reporter.say(f"  {task.name}: {describe_mistakes(result['mistakes'])}")
-    if settings.samples and not scored:
-        result["sampled"] = sample_items(
-            sampler, items, asked, settings, form=asking.form, scorer=task.scorer, seed=recipe.seed, folder=folder,
-            reporter=reporter, label=task.name,
-        )  # fmt: skip
-        reporter.say(f"  {task.name}: {describe_samples(result['sampled'])}")
-    if settings.perturbed and not scored:
-        result["perturbed"] = measure_copies(
-            with_likelihoods(sampler), asking, items, records, settings.perturbed, folder, reporter,
-            lambda copies, prompts: _records(asking, copies, prompts, sampler, settings, set()),
-        )  # fmt: skip
-        reporter.say(f"  {task.name}: {describe_copies(result['perturbed'])}")
+    result |= _extras(asking, items, asked, records, recipe, sampler, folder, reporter)
     return {
         "title": task.title,
         **result,
         "excluded": excluded,
-        "protocol": asking.protocol(),
-        "demonstrations": {"set": task.demonstrations, "ids": [item.id for item in asking.demonstrations]},
-        "form": asking.form if asking.how == TEMPLATE else "plain text",
+        **protocol_of(asking, items, recipe, tokenizer),
         "calculator": settings.calculator and not scored,
-        "max_new_tokens": 0 if scored else settings.max_new_tokens,
-        "decoding": "log-likelihood of the choices" if scored else "greedy",
-        "seed": recipe.seed,
-        "prompt_hash": fingerprint(wordings(asking, items, tokenizer)),
-        "set_fingerprint": fingerprint([[item.id, item.question, item.gold] for item in items]),
-        "task_version": task.version,
-        "set": task.set or (task.name if task.home else "families"),
-        "source": task.source,
         "licence": licence_of(task),
         "seconds": round(seconds, 3),
         "new_tokens": sum(record.num_new_tokens for record in records),
     }
+
+
+def _extras(
+    asking: Asking,
+    items: Sequence[Item],
+    asked: Sequence[Any],
+    records: Sequence[Record],
+    recipe: Recipe,
+    sampler: Engine,
+    folder: Path,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Draw several solutions of each item, and ask copies of it with other numbers, where the recipe wants that."""
+    task, settings, found = asking.task, recipe.evaluate, {}
+    if settings.samples and task.scorer != CHOICE:
+        found["sampled"] = sample_items(
+            sampler, items, asked, settings, form=asking.form, scorer=task.scorer, seed=recipe.seed, folder=folder,
+            reporter=reporter, label=task.name,
+        )  # fmt: skip
+        reporter.say(f"  {task.name}: {describe_samples(found['sampled'])}")
+    if settings.perturbed and task.scorer != CHOICE:
+        found["perturbed"] = measure_copies(
+            with_likelihoods(sampler), asking, items, records, settings.perturbed, folder, reporter,
+            lambda copies, prompts: _records(asking, copies, prompts, sampler, settings, set()),
+        )  # fmt: skip
+        reporter.say(f"  {task.name}: {describe_copies(found['perturbed'])}")
+    return found
 
 
 def ask_task(task: Task, items: Sequence[Item], recipe: Recipe, reporter: Reporter) -> Asking:
@@ -199,85 +196,6 @@ def evaluate_items(
             completion.num_new_tokens,
             completion.num_calculator_calls,
         )
-
-
-def summarize(records: Sequence[Record]) -> dict[str, Any]:
-    """Return n, strict and flexible accuracy with Wilson 95 % intervals, how the solutions ended, what went wrong."""
-    result = {
-        **accuracies(records),
-        "no_answer": sum(record.answer_strict is None for record in records),
-        "cut": sum(record.finished == "length" for record in records),
-        "too_long": sum(record.finished == TOO_LONG for record in records),
-        **read_mistakes(records),
-    }
-    if any(record.log_likelihoods for record in records):
-        band = chance(records)
-        places = {key: against_chance(result[key]["accuracy"], band) for key in ("strict", "flexible")}
-        result["measures"] = {"strict": "acc", "flexible": "acc_norm"}
-        result["chance"] = {**band, **places}
-        result["shortened"] = sum(record.finished == SHORTENED for record in records)
-    return result
-
-
-def accuracies(records: Sequence[Record]) -> dict[str, Any]:
-    """Return n, and strict and flexible accuracy with Wilson 95 % intervals."""
-    num_items = len(records)
-
-    def accuracy(num_right: int) -> dict[str, float]:
-        low, high = wilson_interval(num_right, num_items)
-        return {"right": num_right, "accuracy": num_right / max(num_items, 1), "low": low, "high": high}
-
-    return {
-        "n": num_items,
-        "strict": accuracy(sum(record.strict for record in records)),
-        "flexible": accuracy(sum(record.flexible for record in records)),
-    }
-
-
-def split(records: Sequence[Record], overlap: Overlap) -> dict[str, Any]:
-    """Return the accuracies of the items that were found in a source (`touched`) and of the others (`clean`)."""
-    if overlap.items is None:
-        return {"compared": False, "reason": overlap.reason}
-    return {
-        "compared": True,
-        "clean": accuracies([record for record in records if not overlap.touches(record.id)]),
-        "touched": accuracies([record for record in records if overlap.touches(record.id)]),
-    }
-
-
-def describe(result: dict[str, Any]) -> str:
-    """Write a result as one line: `strict 39.4 % [36.8, 42.1], flexible ...`."""
-
-    def share(score: dict[str, float]) -> str:
-        return f"{100 * score['accuracy']:.1f} % [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
-
-    names = result.get("measures", {"strict": "strict", "flexible": "flexible"})
-    notes = [f"n = {result['n']:,}"]
-    if band := result.get("chance"):
-        half = 50 * (band["high"] - band["low"])
-        notes += [f"chance {100 * band['accuracy']:.1f} +- {half:.1f}: {names['strict']} {band['strict']}"]
-    if (contamination := result["contamination"])["compared"]:
-        touched, clean = contamination["touched"]["n"], contamination["clean"]
-        notes.append(
-            f"{touched:,} touched, {names['strict']} {share(clean['strict'])} without" if touched else "none touched"
-        )
-    notes += [f"{result['cut']:,} cut at the token limit"] if result["cut"] else []
-    notes += [f"{result['too_long']:,} too long for the context, counted wrong"] if result["too_long"] else []
-    notes += [f"{result['shortened']:,} prompts shortened from the left"] if result.get("shortened") else []
-    notes += [f"{result['undecided']:,} not decided in time"] if result.get("undecided") else []
-    missing = result.get("unmeasured", {})
-    scores = (
-        f"{names[key]} not measured ({missing[key]})" if key in missing else f"{names[key]} {share(result[key])}"
-        for key in ("strict", "flexible")
-    )
-    return f"{', '.join(scores)} ({'; '.join(notes)})"
-
-
-def describe_samples(result: dict[str, Any]) -> str:
-    """Write the end of the curves as one line: `of 16 samples: pass@16 21.0 %, maj@16 9.5 % (n = 200)`."""
-    k = str(result["samples"])
-    shares = [f"{name}@{k} {100 * result[name][k]['accuracy']:.1f} %" for name in ("pass", "maj")]
-    return f"of {k} samples at temperature {result['temperature']:g}: {', '.join(shares)} (n = {result['n']:,})"
 
 
 def input_fingerprint(recipe: Recipe) -> dict[str, Any]:

@@ -21,10 +21,13 @@ from typing import Any
 
 from ganita.errors import GanitaError, nearest
 from ganita.evaluate.contamination import find_overlap
+from ganita.evaluate.items import require_demonstrations
+from ganita.evaluate.prompts import choose
 from ganita.evaluate.records import RESULTS
-from ganita.evaluate.run import evaluate_task, files_behind, summary_of
+from ganita.evaluate.results import summary_of
+from ganita.evaluate.run import evaluate_task, files_behind
 from ganita.evaluate.scoring import judged_by
-from ganita.evaluate.tasks import Task, load_tasks
+from ganita.evaluate.tasks import Task, find_tasks, load_tasks
 from ganita.progress import Reporter
 from ganita.recipe import Recipe
 from ganita.runs import Run
@@ -48,6 +51,19 @@ def find_suite(name: str) -> list[str]:
     if name not in suites:
         raise GanitaError(f"no suite {name!r}{nearest(name, suites)}; there are {', '.join(suites)}")
     return suites[name]
+
+
+def tasks_of(suite: str, names: Sequence[str]) -> list[Task]:
+    """Return the tasks of a suite (empty: of none) and those named, each once. Raises what `find_tasks` raises."""
+    return find_tasks([*dict.fromkeys([*(find_suite(suite) if suite else ()), *names])])
+
+
+def require_askable(tasks: Sequence[Task], recipe: Recipe) -> None:
+    """Raise `GanitaError` for what cannot be asked so, before the first of many tasks has taken its minutes."""
+    for task in tasks:
+        choose(task, recipe.evaluate)
+        if recipe.evaluate.few_shot:
+            require_demonstrations(task)
 
 
 def evaluate_more(
