@@ -1,9 +1,5 @@
 """Other people's models on our benchmarks: what `ganita evaluate hf:NAME_OR_FOLDER --tasks TASK` does.
 
-runs/<name>/recipe.json          how the benchmarks are asked
-            model.json           which model it is
-            evaluate/            as in any run, so that `compare`, `answers` and the report read it
-
 Sampler, scorers, statistics and files are those of our own models. Only the prompt is another one: such a model has
 never seen our template, so it is asked in plain text.
 """
@@ -16,23 +12,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganita import __version__
 from ganita.errors import GanitaError
-from ganita.evaluate.records import RESULTS
 from ganita.evaluate.suites import evaluate_more, require_askable, tasks_of
 from ganita.evaluate.tasks import Task
-from ganita.hardware import describe
 from ganita.model.foreign import ForeignModel, load_foreign
 from ganita.pipeline import lock
 from ganita.progress import Reporter
 from ganita.recipe import recipe_from_dict, recipe_to_dict
 from ganita.runs import Run
 from ganita.solve.sampler import Sampler
-from ganita.storage import read_json, seal, sha256_file, write_json
+from ganita.standalone import open_run
+from ganita.storage import sha256_file
 from ganita.tokenizer.foreign import ForeignTokenizer
 
 PREFIX = "hf:"
-MODEL = "model.json"
 # For benchmarks with numbers as answers that declare no wording of their own: GSM8K's, whose form they share.
 _WORDING: dict[str, Any] = {
     "prompt": "Question: {question}\nAnswer:",
@@ -64,7 +57,7 @@ def evaluate_foreign(
     model, inner = load_foreign(name, asked.finetune.device)
     run = Run(out)
     with lock(run.root):
-        _open_run(run, tree, identify(name, model))
+        open_run(run, tree, identify(name, model))
         tokenizer = ForeignTokenizer(inner, model.config.vocabulary_size, _ends(model))
         sampler = Sampler(model, tokenizer, calculator=False)  # type: ignore[arg-type]  # they have the interface
         return evaluate_more(run, asked, tasks, sampler, reporter)
@@ -100,21 +93,3 @@ def _ends(model: ForeignModel) -> list[int]:
     """Return the end tokens that the model's own settings for generation name."""
     ends = getattr(getattr(model.inner, "generation_config", None), "eos_token_id", None)
     return [] if ends is None else [int(one) for one in (ends if isinstance(ends, list) else [ends])]
-
-
-def _open_run(run: Run, tree: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Make the run folder with an evaluation of nothing, or see that the one there is of the same model."""
-    if (run.root / MODEL).is_file():
-        before = read_json(run.root / MODEL)
-        if before != identity:
-            raise GanitaError(f"{run.root} holds results of {before['model']}; name another folder with --name")
-    elif (run.root / "recipe.json").exists():
-        raise GanitaError(f"{run.root} is a run of its own; name another folder with --name")
-    if not run.has("evaluate"):
-        write_json(run.root / "recipe.json", tree)
-        write_json(run.root / "env.json", {"ganita": __version__, **describe()})
-        write_json(run.root / MODEL, identity)
-        folder = run.root / "evaluate"
-        folder.mkdir(exist_ok=True)
-        write_json(folder / RESULTS, {})
-        seal(folder, {"summary": {"tasks": {}}})

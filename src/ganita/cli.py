@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import errno
-import json
 import os
 import shlex
 import sys
@@ -192,8 +191,6 @@ def _tune(options: argparse.Namespace, reporter: Reporter) -> None:
 def _stage(options: argparse.Namespace, reporter: Reporter) -> None:
     from ganita.pipeline import execute
 
-    if options.stage == "evaluate" and _evaluated_loose(options, reporter):
-        return
     if getattr(options, "only", ""):
         _specialise(options, reporter)
         return
@@ -226,6 +223,8 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter) -> None:
         evaluate_foreign(model, options.suite, options.tasks, given, out, reporter)
         reporter.say(f"results: {out}; beside a run: ganita compare RUN {out}")
         return
+    if options.engine != "lm-eval" and _evaluated_alone(options, given, reporter):
+        return
     if options.engine == "lm-eval":
         from ganita.parity import evaluate_by_harness
 
@@ -247,25 +246,19 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter) -> None:
     evaluate_run(recipe, run, options.suite, options.tasks, given, reporter)
 
 
-def _evaluated_loose(options: argparse.Namespace, reporter: Reporter) -> bool:
+def _evaluated_alone(options: argparse.Namespace, given: dict[str, Any], reporter: Reporter) -> bool:
     """Evaluate the bundled model, or an imported one that has no corpus; say whether it was one of these."""
-    run = Run(Path(options.target))
-    bundled = options.target == "bundled" and not run.root.exists()
-    if not bundled and (run.has("corpus") or not run.has("pretrain") or "imported" not in run.manifest("pretrain")):
-        return False
-    from ganita.evaluate.loose import evaluate_loose
-    from ganita.recipe import recipe_from_dict
-    from ganita.solve.bundled import read_card
-    from ganita.solve.opening import open_solver
+    from ganita.standalone import evaluate_bundled, evaluate_imported, is_imported
 
-    tree = read_card()["recipe"] if bundled else json.loads((run.root / "recipe.json").read_text(encoding="utf-8"))
-    recipe = recipe_from_dict(tree, options.set, where=options.target)
-    folder = (Path(options.runs or "runs") / "bundled" if bundled else run.root) / "evaluate"
-    solver = open_solver(
-        options.target, calculator=recipe.evaluate.calculator, engine=recipe.evaluate.engine, dtype="f32"
-    )
-    evaluate_loose(solver, recipe, run, folder, reporter)
-    reporter.say(f"results: {folder}")
+    run = Run(Path(options.target))
+    if options.target == "bundled" and not run.root.exists():
+        run = Run(Path(options.runs or "runs") / (options.name or "bundled"))
+        evaluate_bundled(options.suite, options.tasks, given, run.root, reporter, options.set)
+    elif is_imported(run):
+        evaluate_imported(run, options.suite, options.tasks, given, reporter, options.set)
+    else:
+        return False
+    reporter.say(f"results: {run.root}")
     return True
 
 

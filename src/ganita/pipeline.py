@@ -83,10 +83,8 @@ def _train_part(recipe: Recipe, train: Train, weight: str) -> dict[str, Any]:
 
 def _evaluate_part(recipe: Recipe) -> dict[str, Any]:
     # Answers do not depend on the batch or the engine, nor on whether one that cannot be scored stops the evaluation.
-    settings = recipe_to_dict(dataclasses.replace(recipe.evaluate, batch_rows=0))
-    del settings["strict_items"], settings["engine"]
-    newer = {"few_shot": 0, "chat_template": "auto"}  # as was done before there were these switches
-    return {key: value for key, value in settings.items() if key not in newer or value != newer[key]}
+    settings = recipe_to_dict(recipe.evaluate)
+    return {key: value for key, value in settings.items() if key not in ("batch_rows", "strict_items", "engine")}
 
 
 def resolve(recipe: Recipe) -> Recipe:

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from ganita.errors import GanitaError, IntegrityError
+from ganita.evaluate.contamination import TOUCHED, find_overlap
+from ganita.evaluate.tasks import load_tasks
 from ganita.export import bundle as bundling
 from ganita.export.bundle import bundle
 from ganita.model.reading import read_arrays
 from ganita.runs import Run
 from ganita.solve import bundled
 from ganita.solve.bundled import load_bundled, read_card
-from ganita.storage import read_json
+from ganita.storage import read_json, write_json
 from tests.export.conftest import call
 
 QUESTION = "Ann has 3 pens and buys 4. How many has she now?"
@@ -65,6 +67,27 @@ def test_the_command_line_uses_it(monkeypatch: pytest.MonkeyPatch, run: Run, out
     code, said, errors = call("evaluate", "bundled", *words)
     assert code == 0, errors
     assert read_json(tmp_path / "bundled" / "evaluate" / "results.json")["families"]["n"] == 3
+    code, said, errors = call("evaluate", "bundled", *words, "--tasks", "families", "stories", "--limit", "2")
+    assert code == 0, errors
+    results = read_json(tmp_path / "bundled" / "evaluate" / "results.json")
+    assert {name: result["n"] for name, result in results.items()} == {
+        "families": 3,
+        "families-first2": 2,
+        "stories-first2": 2,
+    }
+    bundle(run, out, "int8")
+    code, _, errors = call("evaluate", "bundled", *words)
+    assert (code, "results of another model" in errors[0]) == (2, True), errors
+
+
+def test_it_knows_which_items_its_training_data_touched(run: Run, out: Path, tmp_path: Path) -> None:
+    bundle(run, out)
+    touched = {"gsm8k-test": ["gsm8k-test-1"]}
+    assert read_card(out)["touched"] == {}  # the tiny run was compared with nothing
+    write_json(tmp_path / "alone" / TOUCHED, touched)
+    overlap = find_overlap(load_tasks()["gsm8k"], Run(tmp_path / "alone"))
+    assert [overlap.touches(f"gsm8k-test-{number}") for number in (1, 2)] == [True, False]
+    assert find_overlap(load_tasks()["svamp"], Run(tmp_path / "alone")).touches("1") is None
 
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch, run: Run, out: Path) -> None:

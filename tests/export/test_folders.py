@@ -11,7 +11,9 @@ import torch
 
 import ganita as package
 from ganita.errors import GanitaError
-from ganita.evaluate.loose import evaluate_loose
+from ganita.evaluate.contamination import find_overlap
+from ganita.evaluate.run import evaluate_task
+from ganita.evaluate.tasks import find_tasks
 from ganita.export.command import export
 from ganita.export.folders import import_run
 from ganita.pipeline import check_run, decide
@@ -50,9 +52,12 @@ def test_it_is_evaluated(folder: Path, tmp_path: Path) -> None:
     assert code == 0, errors
     results = json.loads((tmp_path / "back" / "evaluate" / "results.json").read_text(encoding="utf-8"))
     assert results["families"]["n"] == 3
-    code, _, errors = call("evaluate", tmp_path / "back", *words)
-    assert code == 2
-    assert "holds results already" in errors[0]
+    code, said, errors = call("evaluate", tmp_path / "back", *words)
+    assert (code, "families: done before" in said) == (0, True), errors
+    code, _, errors = call("evaluate", tmp_path / "back", *words, "--tasks", "stories", "--limit", "2")
+    assert code == 0, errors
+    results = json.loads((tmp_path / "back" / "evaluate" / "results.json").read_text(encoding="utf-8"))
+    assert {name: result["n"] for name, result in results.items()} == {"families": 3, "stories-first2": 2}
 
 
 def test_the_engine_is_no_part_of_an_evaluation(run: Run, tmp_path: Path) -> None:
@@ -63,7 +68,9 @@ def test_the_engine_is_no_part_of_an_evaluation(run: Run, tmp_path: Path) -> Non
     for engine in ("torch", "llama.cpp"):
         chosen = replace(recipe, evaluate=replace(recipe.evaluate, engine=engine))
         solver = load_solver(run.root, engine=engine, dtype="f32")
-        evaluate_loose(solver, chosen, run, tmp_path / engine, Reporter(quiet=True))
+        (task,) = find_tasks(["families"])
+        folder, overlap = tmp_path / engine / "families", find_overlap(task, run)
+        evaluate_task(task, chosen, solver.sampler, folder, Reporter(quiet=True), overlap)
         files = sorted((tmp_path / engine / "families").glob("*.jsonl"))
         records.append([path.read_text(encoding="utf-8") for path in files])
         steps = decide(replace(run.recipe(), evaluate=replace(run.recipe().evaluate, engine=engine)), run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganita.report.gather import gather, load_baselines, wilson
+from ganita.report.gather import gather, load_baselines
 from ganita.report.results import published_section
 from tests.report.fake_run import make_run
 
@@ -63,12 +63,6 @@ def test_without_a_gsm8k_result_nothing_is_marked_as_measured(tmp_path: Path) ->
     text = published_section(gather(make_run(tmp_path / "run", stages=("corpus",))))
     assert 'class="badge"' not in text
     assert "no GSM8K result" in text
-
-
-def test_wilson_agrees_with_known_values() -> None:
-    assert wilson(520, 1319) == pytest.approx((0.3682, 0.4209), abs=2e-4)  # 39.4 % is [36.8, 42.1]
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_protocols_unlike_this_runs_are_marked(tmp_path: Path) -> None:

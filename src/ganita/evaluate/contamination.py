@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ganita.corpus.contamination.ledger import LEDGER, touched_items
 from ganita.evaluate.tasks import Task
 from ganita.runs import Run
 from ganita.storage import read_json
+
+TOUCHED = "touched.json"  # of a run without a corpus of its own: benchmark set -> items that its training data touched
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,19 @@ def find_overlap(task: Task, run: Run) -> Overlap:
         return Overlap(None, "a benchmark of a file of tasks: the corpus was not compared with it")
     if not task.set:
         return Overlap(None, "generated: its items are made apart from those of training")
-    if not run.has("corpus"):
+    if not run.has("corpus") and not (run.root / TOUCHED).is_file():
         return Overlap(None, "the run has no corpus stage")
-    folder = run.stage("corpus")
-    benchmarks: dict[str, Any] = read_json(folder / "card.json").get("benchmarks") or {}
-    if task.set not in benchmarks.get("compared", ()):
+    found = touched_by_set(run)
+    if task.set not in found:
         return Overlap(None, f"the corpus was not compared with {task.set}")
-    return Overlap(frozenset(touched_items(folder / LEDGER).get(task.set, ())))
+    return Overlap(frozenset(found[task.set]))
+
+
+def touched_by_set(run: Run) -> dict[str, list[str]]:
+    """Return the items that the run's training data touched, for each benchmark set that it was compared with."""
+    if not run.has("corpus"):
+        return dict(read_json(run.root / TOUCHED)) if (run.root / TOUCHED).is_file() else {}
+    folder = run.stage("corpus")
+    compared = (read_json(folder / "card.json").get("benchmarks") or {}).get("compared", ())
+    items = touched_items(folder / LEDGER) if compared else {}
+    return {name: sorted(items.get(name, ())) for name in compared}

@@ -25,7 +25,6 @@ WORDING = frozenset(
     {"prompt", "description", "option", "between", "spaced", "until", "asked", "harness", "demonstrations"}
     | {"demonstrations_first"}
 )
-_ALWAYS = ("name", "title", "scorer", "version", "set", "items", "form", "source", "collection")
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,8 @@ class Task:
     topics: tuple[str, ...] = ()  # the items of these topics only (corpus/topics.toml)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for fingerprints and results; newer fields only where they are used."""
-        defaults = {each.name: each.default for each in fields(self)}
-        values = asdict(self)
-        return {key: value for key, value in values.items() if key in _ALWAYS or value != defaults[key]}
+        """Return plain values, for fingerprints and results."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

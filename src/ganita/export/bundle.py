@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganita import storage
 from ganita.errors import GanitaError
+from ganita.evaluate.contamination import touched_by_set
 from ganita.export.card import model_card, results
 from ganita.model.config import ModelConfig
 from ganita.model.reading import SCALE, read_arrays
@@ -50,7 +51,13 @@ def bundle(run: Run, out: Path = BUNDLED, dtype: str = "bf16") -> Path:
         for name in _FILES:
             shutil.copyfile(tokenizer / name, scratch / name)
         recipe = run.recipe()
-        card = {"name": recipe.name, "dtype": dtype, "results": results(run), "recipe": recipe_to_dict(recipe)}
+        card = {
+            "name": recipe.name,
+            "dtype": dtype,
+            "results": results(run),
+            "recipe": recipe_to_dict(recipe),
+            "touched": touched_by_set(run),
+        }
         storage.write_json(scratch / CARD, {**card, "files": storage.describe_files(scratch)})
         storage.write_text(scratch / "README.md", model_card(run, "bundle", dtype))
         size = sum(path.stat().st_size for path in scratch.iterdir())

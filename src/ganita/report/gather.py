@@ -18,6 +18,7 @@ from ganita.errors import GanitaError
 from ganita.evaluate.answers import remarks
 from ganita.evaluate.mistakes import error_class
 from ganita.evaluate.records import Record
+from ganita.evaluate.statistics import wilson_interval
 from ganita.recipe import Recipe, recipe_to_dict
 from ganita.runs import STAGES, Run
 from ganita.storage import read_json
@@ -82,7 +83,7 @@ def _score(result: dict[str, Any], kind: str, num_items: int) -> dict[str, float
     found = result.get(kind)
     if isinstance(found, dict) and number(found.get("accuracy")) is not None:
         total = result.get("n") or num_items
-        low, high = wilson(round(found["accuracy"] * total), total)
+        low, high = wilson_interval(min(total, max(0, round(found["accuracy"] * total))), total)
         return {"accuracy": found["accuracy"], "low": found.get("low", low), "high": found.get("high", high)}
     return None
 
@@ -144,16 +145,6 @@ def number(*candidates: Any) -> float | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             return value
     return None
-
-
-def wilson(num_right: int, num_items: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson 95 % interval of a share (E. B. Wilson, JASA 22, 1927)."""
-    if num_items <= 0:
-        return 0.0, 1.0
-    share, square = num_right / num_items, z * z
-    centre = (share + square / (2 * num_items)) / (1 + square / num_items)
-    half = z / (1 + square / num_items) * math.sqrt(share * (1 - share) / num_items + square / (4 * num_items**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def tokens_seen(findings: Findings, stage: str) -> float | None:

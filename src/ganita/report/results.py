@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ganita.evaluate.mistakes import CLASSES
+from ganita.evaluate.statistics import wilson_interval
 from ganita.report.charts import Mark, glyph, interval_bar, size_plot
-from ganita.report.gather import Findings, Task, number, wilson
+from ganita.report.gather import Findings, Task, number
 from ganita.report.markup import NONE, Markup, data_block, duration, join, missing, percent, short, table, tag, whole
 
 # Tiles and buttons have no room for the full title of a task.
@@ -168,7 +169,7 @@ def families_section(findings: Findings) -> Markup:
 
 
 def _family_bar(name: str, right: int, total: int) -> Markup:
-    low, high = wilson(right, total)
+    low, high = wilson_interval(right, total)
     label = f"{right} of {total}, 95 % {percent(low)} to {percent(high)}"
     bar = tag("span", tag("span", "", style=f"width:{100 * right / total:.1f}%"), class_="bar", title=label)
     return tag(
