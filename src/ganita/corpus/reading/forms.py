@@ -13,6 +13,9 @@
     question-answer  question and answer without reasoning: becomes a Text, since no step could be shown
     question-code    question and a program: becomes a Text
     question-program question and a Python solution: executed, becomes a worked problem with marks (programs.py)
+    question-formula question, MathQA's formula, options and the letter of one; likewise (solved.py)
+    question-calculation, question-equation
+                     question, LILA's program or an equation `x=...`, and an answer; likewise (solved.py)
 
 A row that cannot become a document raises `BadRowError`; the caller counts it as an unreadable line. One that is not
 wanted raises `SkippedRowError`.
@@ -26,10 +29,13 @@ from typing import Any
 
 from ganita.arithmetic import parse_number
 from ganita.corpus.document import Document, Problem, Text
+from ganita.corpus.reading.calculation import NotToldError
 from ganita.corpus.reading.html import html_to_text
 from ganita.corpus.reading.markups import MARKUPS, clean, form_of
 from ganita.corpus.reading.programs import NotStepsError, steps_of
 from ganita.corpus.reading.shape import BadRowError, RowView, Shape, SkippedRowError
+from ganita.corpus.reading.solved import Solved, by_equation, by_formula, by_program
+from ganita.corpus.reading.tokenised import SpoiltTextError
 from ganita.corpus.reading.worked import last_boxed, work_out
 
 __all__ = [
@@ -48,7 +54,18 @@ __all__ = [
 
 QUESTION, ANSWER, CODE = "Question: ", "\nAnswer: ", "\nProgram:\n"
 _PROMPTED = re.compile(r"^\s*(?:Student:|Q\d*:|Question:|-)\s*")  # what a model's prompt has left before a question
-_PROBLEM_FORMS = ("problem", "gsm8k", "metamath", "math", "rationale", "stackexchange", "question-program")
+_PROBLEM_FORMS = (
+    "problem",
+    "gsm8k",
+    "metamath",
+    "math",
+    "rationale",
+    "stackexchange",
+    "question-program",
+    "question-formula",
+    "question-calculation",
+    "question-equation",
+)
 _ANSWER_MARK = re.compile(r"^\s*####\s*(.*)$", re.MULTILINE)
 _METAMATH_ANSWER = re.compile(r"^\s*The answer is:?\s*(.*?)\s*$", re.MULTILINE)
 _LETTER = re.compile(r"^\s*-?\s*\(?([A-Za-z])\s?\)\s*")
@@ -91,6 +108,9 @@ def needed(form: str) -> tuple[str, ...]:
         "question-answer": "answer",
         "question-code": "code",
         "question-program": "code",
+        "question-formula": "code",
+        "question-calculation": "code",
+        "question-equation": "code",
         "problem": "question",
         "stackexchange": "question",
     }
@@ -155,6 +175,34 @@ def _question_program(row: RowView, name: str, licence: str) -> Problem:
         steps, answer = steps_of(question, row.text("code"))
     except NotStepsError:
         raise SkippedRowError("program") from None
+    return Problem(name, row.shape.source, question, steps, answer, licence=licence)
+
+
+def _question_formula(row: RowView, name: str, licence: str) -> Problem:
+    """Tell a formula as steps if it gives the value of the right option."""
+    choices = _options("", row.get("choices"))[1]
+    index = ord(_letter_of(row.get("label"), choices)) - ord("A")
+    option = choices[index] if index < len(choices) else ""
+    return _told(row, name, licence, lambda: by_formula(row.text("question"), row.text("code"), option))
+
+
+def _question_calculation(row: RowView, name: str, licence: str) -> Problem:
+    return _told(
+        row, name, licence, lambda: by_program(row.text("question"), row.text("code"), row.text("answer"))
+    )  # fmt: skip
+
+
+def _question_equation(row: RowView, name: str, licence: str) -> Problem:
+    answer = _plain(row.get("answer"), row)
+    return _told(row, name, licence, lambda: by_equation(row.text("question"), row.text("code"), answer))
+
+
+def _told(row: RowView, name: str, licence: str, solve: Callable[[], Solved]) -> Problem:
+    """Make a problem of a calculation; one that fails a check is not wanted, and the card counts which check it was."""
+    try:
+        question, steps, answer = solve()
+    except (NotToldError, SpoiltTextError) as error:
+        raise SkippedRowError(f"not told as steps: {error}") from None
     return Problem(name, row.shape.source, question, steps, answer, licence=licence)
 
 
@@ -304,4 +352,7 @@ FORMS: dict[str, Callable[[RowView, str, str], Document]] = {
     "question-answer": _question_answer,
     "question-code": _question_code,
     "question-program": _question_program,
+    "question-formula": _question_formula,
+    "question-calculation": _question_calculation,
+    "question-equation": _question_equation,
 }

@@ -1,0 +1,76 @@
+"""Questions that come with a formula, a program or an equation become worked problems with calculator marks.
+
+MathQA's formula must give the number of the right option, an equation the given answer. The answers of LILA's programs
+are what the programs print, so there only the checks of `calculation` speak for a solution.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from ganita.arithmetic import parse_number
+from ganita.corpus.reading.calculation import Node, NotToldError, tell, value_of
+from ganita.corpus.reading.formulas import as_asked, equation, formula, option_value, program
+from ganita.corpus.reading.tokenised import plain_text
+from ganita.corpus.variants.numerals import scan
+
+Solved = tuple[str, tuple[str, ...], str]  # question, steps, answer
+
+_PRINTED = Fraction(1, 10**6)  # relative: LILA prints binary floating point
+# What MAWPS's own replacement of words by digits has spoilt.
+_MENDED = (
+    (r"\b2 twice\b", "twice"),
+    (r"\bdollars dollars\b", "dollars"),
+    (r" {2,}", " "),
+    (r"(?<=\w) - (?=\w)", "-"),
+    (r"(?<![\d$])(\d[\d,]*(?:\.\d+)?) dollars?\b", r"$\1"),
+)
+_BROKEN = re.compile(r"\b[hw]8\b|inequality|\b[xyz]\b|\b\d+(?:\.\d+)? (?:it|the)\b|\btime-and\b|\bnegative\b")
+_SHARED = r"(?:profit|gain|loss|discount|increase[ds]?|decrease[ds]?|less|more)"
+_PART_OF_PROFIT = re.compile(
+    rf"{_SHARED} ?(?:percent|%)|percent(?:age)?(?: of)? (?:\w+ )?{_SHARED}|\beffect\b|net change", re.IGNORECASE
+)
+
+
+def by_formula(question: str, text: str, option: str) -> Solved:
+    """Return question, steps and answer of a row of MathQA.
+
+    Raises `NotToldError` and `SpoiltTextError`, whose messages are few, with the check that fails.
+    """
+    right = option_value(option)
+    if right is None:
+        raise NotToldError("the right option is no plain number")
+    node = formula(text)
+    if value_of(node) != right:
+        raise NotToldError("its value is not the right option")
+    return _told(plain_text(question), node)
+
+
+def by_program(question: str, text: str, answer: str) -> Solved:
+    """Return question, steps and answer of a row of LILA's MathQA; errors as `by_formula`."""
+    node, given = program(text), parse_number(answer)
+    if given is None or abs(value_of(node) - given) > abs(given) * _PRINTED:
+        raise NotToldError("its value is not the given answer")
+    return _told(plain_text(question), node)
+
+
+def by_equation(question: str, text: str, answer: str) -> Solved:
+    """Return question, steps and answer of a row with an equation `x=...`; errors as `by_formula`."""
+    for pattern, put in _MENDED:
+        question = re.sub(pattern, put, question.strip())
+    if _BROKEN.search(question):
+        raise NotToldError("a question that is not whole")
+    if question[-1].isalnum():
+        question += "."
+    node = as_asked(equation(text), {Fraction(numeral.value) for numeral in scan(question)})
+    if value_of(node) != parse_number(answer):
+        raise NotToldError("its value is not the given answer")
+    return _told(question[0].upper() + question[1:], node)
+
+
+def _told(question: str, node: Node) -> Solved:
+    steps, answer = tell(question, node)
+    if _PART_OF_PROFIT.search(question) and Fraction(answer) >= 100:
+        raise NotToldError("a share of more than the whole")  # as a rule 120 is written for a profit of 20 %
+    return question, steps, answer
