@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ganita.arithmetic import ArithmeticRefusedError, evaluate, format_number, parse_number
@@ -22,6 +22,8 @@ from ganita.corpus.variants.numerals import Numeral, scan
 from ganita.corpus.variants.pins import hidden_values
 
 MAX_STEPS = 8
+MAX_SIZE = 100  # numbers in a whole calculation
+MAX_VALUE = 10**12
 MAX_TERMS = 5  # numbers in one step: more is hard to follow
 _COUNTED = re.compile(
     r"\bhow many (?!hours|minutes|seconds|miles|dollars|kilo|pounds|ounces|cups|lit|gallons|meters|metres|feet|inches"
@@ -40,18 +42,16 @@ _CONVERSIONS: tuple[tuple[str, tuple[int, ...]], ...] = (
     (r"\byears?\b|annual|annum|yearly|feet|foot|inch|dozen", (12,)),
     (r"\bhours?\b.*\bdays?\b|\bdays?\b.*\bhours?\b", (24,)),
     (r"\bweeks?\b.*\bdays?\b|\bdays?\b.*\bweeks?\b", (7,)),
-    (
-        r"half|twice|double|both|each way|round trip|and back|returns?\b|triang|perimeter|fenc|compounded semi|consecutive",
-        (2,),
-    ),
+    (r"half|twice|double|both|each way|round trip|and back|returns?\b|consecutive", (2,)),
+    (r"triang|perimeter|fenc|compounded semi", (2,)),
     (r"\bsquare\b(?! (?:feet|foot|met|cent|inch|yard|km|mile))", (4,)),
     (r"quarter", (4,)),
     (r"third|triple|thrice", (3,)),
     (r"yards?\b.*\bfeet|feet.*yards?\b", (3,)),
 )
 _KINDS: tuple[tuple[str, str], ...] = (
-    (r"\$|%", ""),  # said by the sign itself
-    (r"(?:km/hr?|kmph|km ph|km/hour|kph|kmh|km per hour|mph|miles (?:per|an) hour|m/s(?:ec)?|mps|met(?:er|re)s per second)", "speed"),
+    (r"(?:km/hr?|kmph|km ph|km/hour|kph|kmh|km per hour|mph|miles (?:per|an) hour)", "speed"),
+    (r"(?:m/s(?:ec)?|mps|met(?:er|re)s per second)", "speed"),
     (r"(?:hours?|hrs?|minutes?|mins?|seconds?|secs?|days?|weeks?|months?|years?)", "time"),
     (r"(?:kms?|kilomet(?:er|re)s?|met(?:er|re)s?|m|cm|miles?|feet|foot|ft|inch(?:es)?|yards?)", "length"),
     (r"(?:kgs?|kilograms?|grams?|gms?|g|pounds?|lbs?|ounces?|oz|tons?)", "mass"),
@@ -72,6 +72,11 @@ class Leaf:
     value: Fraction
     named: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise `NotToldError` for a number that no such question has."""
+        if abs(self.value) >= MAX_VALUE or self.value.denominator > MAX_VALUE:
+            raise NotToldError("does not calculate")
+
 
 @dataclass(frozen=True)
 class Op:
@@ -80,6 +85,15 @@ class Op:
     sign: str
     left: Node
     right: Node
+    size: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise `NotToldError` for a tree that is too large: a program can double it with every line."""
+        object.__setattr__(
+            self, "size", sum(part.size if isinstance(part, Op) else 1 for part in (self.left, self.right))
+        )
+        if self.size > MAX_SIZE:
+            raise NotToldError("more than 8 steps")
 
 
 Node = Leaf | Op
@@ -111,6 +125,7 @@ def tell(question: str, node: Node) -> tuple[tuple[str, ...], str]:
     for part in _parts(node):
         _check_part(part, twice)
     _check_kinds(question, numerals, node)
+    _check_base(question, node)
     steps = _Teller(question, numerals).steps(node)
     return steps, format_number(answer)
 
@@ -142,8 +157,11 @@ def _check_answer(question: str, answer: Fraction) -> None:
 
 def _check_part(part: Op, twice: set[Fraction]) -> None:
     """Refuse what nobody would calculate who has understood the question; `twice` are numbers that it has twice."""
-    if value_of(part) <= 0:
+    value = value_of(part)
+    if value <= 0:
         raise NotToldError("a step is not positive")
+    if value >= MAX_VALUE or value.denominator > MAX_VALUE:
+        raise NotToldError("does not calculate")
     left, right = part.left, part.right
     if part.sign in "+-" and isinstance(left, Leaf) and isinstance(right, Leaf) and left.named and right.named:
         raise NotToldError("constants reckoned with constants")
@@ -194,7 +212,8 @@ def _terms(node: Node) -> tuple[Counter[Node], Counter[Node]]:
 
 
 def _check_numbers(question: str, numerals: list[Numeral], node: Op) -> None:
-    asked = {Fraction(numeral.value) for numeral in numerals}
+    # "One worker" gives no 1 to reckon with.
+    asked = {Fraction(numeral.value) for numeral in numerals if numeral.value != 1 or not numeral.form.words}
     used = {leaf.value for leaf in _leaves(node)}
     for part in _parts(node):  # "for 2 years": the factor 1.1 is used twice
         used |= {Fraction(count) for count in _factors(part)[0].values() if part.sign == "*"}
@@ -240,12 +259,26 @@ def _kinds(question: str, numerals: list[Numeral]) -> dict[Fraction, set[str]]:
         elif re.match(r"\s*%", after):
             kind = "%"
         else:
-            for pattern, name in _KINDS[1:]:
+            for pattern, name in _KINDS:
                 if re.match(rf"[- ]?(?:more |less )?{pattern}(?![\w/])", after, re.IGNORECASE):
                     kind = name
                     break
         found.setdefault(Fraction(numeral.value), set()).add(kind)
     return found
+
+
+def _check_base(question: str, node: Node) -> None:
+    """Refuse a profit reckoned on the wrong one of cost and selling price, as some collections have it."""
+    on_sale = re.search(r"profit.{0,20}% of the (?:selling|sale)", question)
+    on_cost = re.search(r"profit.{0,20}% of the cost", question)
+    wholes = {ONE, HUNDRED}
+    for part in _parts(node):
+        inner = part.right
+        if on_sale and part.sign == "+" and value_of(part.left) in wholes:
+            raise NotToldError("a percentage of the wrong whole")
+        less = isinstance(inner, Op) and inner.sign == "-" and value_of(inner.left) in wholes
+        if on_cost and part.sign == "/" and less:
+            raise NotToldError("a percentage of the wrong whole")
 
 
 def _check_kinds(question: str, numerals: list[Numeral], node: Op) -> None:
@@ -344,7 +377,7 @@ class _Teller:
     def _face(self, node: Node) -> str:
         return self.told[node] if isinstance(node, Op) else format_number(node.value)
 
-    def _inline(self, node: Op, below_line: bool) -> bool:
+    def _inline(self, node: Op, below_line: bool, over_hundred: bool) -> bool:
         value = value_of(node)
         plain = isinstance(node.left, Leaf) and isinstance(node.right, Leaf)
         if parse_number(format_number(value)) != value or (value * 10_000).denominator != 1:
@@ -353,23 +386,27 @@ class _Teller:
         unit = node.sign == "*" and any(isinstance(side, Leaf) and side.named for side in (node.left, node.right))
         if plain and unit and below_line:
             return True
+        if over_hundred and node.sign == "*":
+            return True
         bare = plain and all(leaf.named for leaf in _leaves(node))
         stated = plain and (value_of(node.left), value_of(node.right)) in self.fractions and node.sign == "/"
         return bare or stated or self._is_percentage(node)
 
-    def _write(self, node: Node, top: bool = False, above: str = "") -> str:
+    def _write(self, node: Node, top: bool = False, above: str = "", over_hundred: bool = False) -> str:
         if isinstance(node, Leaf):
             return format_number(node.value)
         if not top:
             if node in self.told:
                 return self.told[node]
-            if not self._inline(node, above == "/"):
+            if not self._inline(node, above == "/", over_hundred):
                 return self._tell(node)
         # The whole before its percentage reads as people write it: 250 * 20/100.
         first, second = node.left, node.right
         if node.sign == "*" and self._is_percentage(first) and not self._is_percentage(second):
             first, second = second, first
-        left, right = self._operand(first, node.sign, False), self._operand(second, node.sign, True)
+        over_hundred = node.sign == "/" and second == Leaf(HUNDRED, True)
+        left = self._operand(first, node.sign, False, over_hundred)
+        right = self._operand(second, node.sign, True)
         return f"{left}{node.sign}{right}"
 
     def _percent_first(self, node: Op) -> Op:
@@ -381,8 +418,8 @@ class _Teller:
                     return Op("*", whole, Op("/", share, node.right))
         return node
 
-    def _operand(self, node: Node, above: str, right: bool) -> str:
-        text = self._write(node, above=above)
+    def _operand(self, node: Node, above: str, right: bool, over_hundred: bool = False) -> str:
+        text = self._write(node, above=above, over_hundred=over_hundred)
         if not isinstance(node, Op) or node in self.told:
             return text
         loose, product = node.sign in "+-", above in "*/"

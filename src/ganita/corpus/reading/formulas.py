@@ -1,11 +1,9 @@
-"""Reads calculations: MathQA's formulas, the straight-line programs that LILA made of them, equations `x=(3+4)*2`.
+"""Reads calculations: MathQA's formulas, and the straight-line programs that LILA made of them.
 
-    multiply(divide(20, const_100), add(60, 40))        MathQA (Amini et al. 2019): operations over numbers of the
-                                                        question, and named constants
-    n0 = 60.0 ... t0 = n0 + n1 ... answer = t0 * t1     LILA (Mishra et al. 2022): numbers of the question are n0, n1 ...
-    x=(60.0+40.0)*(20.0*0.01)                           MAWPS (Koncel-Kedziorski et al. 2016)
+    multiply(divide(20, const_100), add(60, 40))     MathQA (Amini et al. 2019): numbers of the question, and constants
+    n0 = 60.0 ... t0 = n0 + n1 ... answer = t0 * t1  LILA (Mishra et al. 2022): numbers of the question are n0, n1 ...
 
-All become a tree of `calculation`. Nothing is executed: Python's own parser reads, and what is no arithmetic is refused.
+Both become a tree of `calculation`. Nothing is executed: Python's own parser reads, what is no arithmetic is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from ganita.arithmetic import parse_number
 from ganita.corpus.reading.calculation import HUNDRED, Leaf, Node, NotToldError, Op
 
 MAX_DEPTH = 40
+MAX_LENGTH = 4_000  # of a program, in characters
 _TOKEN = re.compile(r"\s*(?:(const_[\d_.]+)|([a-z_]+)(?=\()|(-?\d+(?:,\d{3})*(?:\.\d+)?)(?![\w.])|([(),]))")
 _SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _UNDO: Mapping[str, str] = {"*": "/", "/": "*"}
@@ -117,29 +116,18 @@ def _power(base: Node, exponent: Node) -> Node:
 def program(text: str) -> Node:
     """Read a program of LILA's MathQA: assignments of arithmetic, the last to `answer`, which is printed."""
     known: dict[str, Node] = {}
-    for statement in _parse(text).body:
+    for statement in parse(text).body:
         if isinstance(statement, ast.Expr) and ast.unparse(statement) == "print(answer)":
             continue
         target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
         if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
             raise NotToldError("no plain arithmetic")
-        node = _expression(statement.value, known)
+        node = expression(statement.value, known)
         given = re.fullmatch(r"n\d+", target.id) and isinstance(node, Leaf)
         known[target.id] = Leaf(node.value) if given and isinstance(node, Leaf) else node
     if "answer" not in known:
         raise NotToldError("no plain arithmetic")
     return known["answer"]
-
-
-def equation(text: str) -> Node:
-    """Read `x=...`: one name on the left, arithmetic on the right; `20*0.01` is read as 20/100."""
-    left, sign, right = text.partition("=")
-    if not sign or "=" in right or not left.strip().isidentifier():
-        raise NotToldError("no plain arithmetic")
-    (statement,) = _parse(right.strip()).body or [ast.Pass()]
-    if not isinstance(statement, ast.Expr):
-        raise NotToldError("no plain arithmetic")
-    return _expression(statement.value, {})
 
 
 def as_asked(node: Node, asked: Collection[Fraction]) -> Node:
@@ -149,14 +137,18 @@ def as_asked(node: Node, asked: Collection[Fraction]) -> Node:
     return Op(node.sign, as_asked(node.left, asked), as_asked(node.right, asked))
 
 
-def _parse(text: str) -> ast.Module:
+def parse(text: str) -> ast.Module:
+    """Read Python's syntax, for its arithmetic; nothing is executed. Raises `NotToldError`."""
+    if len(text) > MAX_LENGTH:
+        raise NotToldError("no plain arithmetic")
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise NotToldError("no plain arithmetic") from None
 
 
-def _expression(node: ast.expr, known: Mapping[str, Node], depth: int = 0) -> Node:
+def expression(node: ast.expr, known: Mapping[str, Node], depth: int = 0) -> Node:
+    """Return the tree of an expression; `known` has the value of each name. `x*0.01` is read as x/100."""
     if depth > MAX_DEPTH:
         raise NotToldError("no plain arithmetic")
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -164,14 +156,16 @@ def _expression(node: ast.expr, known: Mapping[str, Node], depth: int = 0) -> No
     if isinstance(node, ast.Name) and node.id in known:
         return known[node.id]
     if isinstance(node, ast.BinOp):
-        left = _expression(node.left, known, depth + 1)
+        left = expression(node.left, known, depth + 1)
         if isinstance(node.op, ast.Pow):
             return _power(left, _exponent(node.right, known))
-        right = _expression(node.right, known, depth + 1)
+        right = expression(node.right, known, depth + 1)
         if type(node.op) in _SIGNS:
             sign = _SIGNS[type(node.op)]
             if right == Leaf(Fraction(1, 100), True) and sign in _UNDO:  # MAWPS has no percent sign
                 return Op(_UNDO[sign], left, Leaf(HUNDRED, True))
+            if left == Leaf(Fraction(1, 100), True) and sign == "*":
+                return Op("/", right, Leaf(HUNDRED, True))
             return Op(sign, left, right)
     raise NotToldError("no plain arithmetic")
 
@@ -180,7 +174,7 @@ def _exponent(node: ast.expr, known: Mapping[str, Node]) -> Node:
     """Read an exponent; LILA bounds each one: `min(2.0, 5)`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "min" and len(node.args) == 2:
         node = node.args[0]
-    return _expression(node, known)
+    return expression(node, known)
 
 
 def option_value(text: str) -> Fraction | None:

@@ -11,8 +11,9 @@ from fractions import Fraction
 
 from ganita.arithmetic import parse_number
 from ganita.corpus.reading.calculation import Node, NotToldError, tell, value_of
-from ganita.corpus.reading.formulas import as_asked, equation, formula, option_value, program
-from ganita.corpus.reading.tokenised import plain_text
+from ganita.corpus.reading.formulas import as_asked, formula, option_value, program
+from ganita.corpus.reading.linear import equation
+from ganita.corpus.reading.tokenised import MIN_WORDS, plain_text
 from ganita.corpus.variants.numerals import scan
 
 Solved = tuple[str, tuple[str, ...], str]  # question, steps, answer
@@ -26,11 +27,16 @@ _MENDED = (
     (r"(?<=\w) - (?=\w)", "-"),
     (r"(?<![\d$])(\d[\d,]*(?:\.\d+)?) dollars?\b", r"$\1"),
 )
-_BROKEN = re.compile(r"\b[hw]8\b|inequality|\b[xyz]\b|\b\d+(?:\.\d+)? (?:it|the)\b|\btime-and\b|\bnegative\b")
+_BROKEN = re.compile(
+    r"\b[hw]8\b|inequality|\bhelp\b|\bwhat time\b|\b[xyz]\b|\b\d+(?:\.\d+)? (?:it|the)\b|\btime-and\b|\bnegative\b"
+)
 _SHARED = r"(?:profit|gain|loss|discount|increase[ds]?|decrease[ds]?|less|more)"
 _PART_OF_PROFIT = re.compile(
     rf"{_SHARED} ?(?:percent|%)|percent(?:age)?(?: of)? (?:\w+ )?{_SHARED}|\beffect\b|net change", re.IGNORECASE
 )
+
+# "24 cents for the first minute, 13 for each additional one": a 1 must be taken away somewhere.
+_FIRST = re.compile(r"first (?:minute|hour|mile|day|km|one)\b.*\badditional\b", re.IGNORECASE)
 
 
 def by_formula(question: str, text: str, option: str) -> Solved:
@@ -56,21 +62,38 @@ def by_program(question: str, text: str, answer: str) -> Solved:
 
 
 def by_equation(question: str, text: str, answer: str) -> Solved:
-    """Return question, steps and answer of a row with an equation `x=...`; errors as `by_formula`."""
-    for pattern, put in _MENDED:
-        question = re.sub(pattern, put, question.strip())
-    if _BROKEN.search(question):
-        raise NotToldError("a question that is not whole")
-    if question[-1].isalnum():
-        question += "."
+    """Return question, steps and answer of a row with an equation of one unknown; errors as `by_formula`."""
+    question = _mended(question)
     node = as_asked(equation(text), {Fraction(numeral.value) for numeral in scan(question)})
-    if value_of(node) != parse_number(answer):
+    # Dolphin1878 gives some answers twice: "9/10 | 0.9", "n = -2 | -2".
+    given = parse_number(answer.rpartition("|")[2].rpartition("=")[2])
+    if given is None or value_of(node) != given:
         raise NotToldError("its value is not the given answer")
-    return _told(question[0].upper() + question[1:], node)
+    return _told(question, node)
+
+
+def _mended(question: str) -> str:
+    """Give a question of the equation collections its capital, its last sign and its dollar signs back."""
+    question = question.strip()
+    for pattern, put in _MENDED:
+        question = re.sub(pattern, put, question)
+    if _BROKEN.search(question) or len(question.split()) < MIN_WORDS - 2:
+        raise NotToldError("a question that is not whole")
+    asks = re.search(r"\b(?:what|how|which|find|calculate|determine|compute)\b", question, re.IGNORECASE)
+    if not asks:
+        raise NotToldError("no question at its end")
+    if question[-1].isalnum() or question[-1] in ",:":
+        last = re.split(r"[.?!] ", question)[-1]
+        command = re.match(r"(?:find|calculate|determine|compute)\b", last, re.IGNORECASE)
+        question = question.rstrip(",:") + ("." if command else "?")
+    question = re.sub(r"(?<=[a-z][.?!] )([a-z])", lambda match: match[1].upper(), question)
+    return question[0].upper() + question[1:]
 
 
 def _told(question: str, node: Node) -> Solved:
     steps, answer = tell(question, node)
     if _PART_OF_PROFIT.search(question) and Fraction(answer) >= 100:
         raise NotToldError("a share of more than the whole")  # as a rule 120 is written for a profit of 20 %
+    if _FIRST.search(question) and not re.search(r"\b1\b", " ".join(steps)):
+        raise NotToldError("the first of several is not told apart")
     return question, steps, answer

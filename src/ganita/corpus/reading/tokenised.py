@@ -18,14 +18,16 @@ MIN_WORDS = 8  # what is shorter asks for a fact, not for a solution
 # Signs that only formulas have, and words that point at something that the text does not show.
 _SPOILT = re.compile(r"[^\w\s.,?!'\"$%()/:;-]|[_²³]|[^\x00-\x7f]")
 _ELSEWHERE = re.compile(
-    r"\b(?:following|options?|statements?|figure|diagram|graph|chart|shown|alternatives?|choices|select|digits?|factors?"
+    r"\b(?:following|options?|statements?|figure|diagram|graph|chart|shown|alternatives?|choices|select|digits?"
+    r"|factors?"
     r"|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence|series|roots?|true|which of|choose"
     r"|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
 )
 _VARIABLE = re.compile(r"\b(?:[jklnqvwxyz]|[a-z]\d|\d+[a-jl-z])\b")
 
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "−": "-", "⁄": "/"})  # fmt: skip
-_UNIT = r"(?:km|kms|m|cm|mm|mi|miles?|hr|hrs?|hours?|sec|s|min|h|l|g|kg|litres?|liters?|feet|ft|day|minute|second|meters?|metres?)"
+_QUOTES = str.maketrans(
+    dict(zip("\u2019\u2018`\u00b4\u201c\u201d\u201e\u2013\u2014\u2212\u2044", "''''\"\"\"---/", strict=True))
+)
 # In this order: what stands later sees what the earlier ones have joined.
 _JOINS: tuple[tuple[str, str], ...] = (
     (r"\bp\s*\.?\s*c\s*\.?\s*p\s*\.?\s*a\b(?: ?\.(?= [a-z(]))?", "% per annum"),
@@ -46,6 +48,7 @@ _JOINS: tuple[tuple[str, str], ...] = (
     (r"\b(sq|cu|mr|mrs|dr|st|no) \. ", r"\1. "),
     (r"\$ +(?=[\d.])", "$"),
     (r"(?<=\d) +%", "%"),
+    (r"\b(ft|m|km) \. (sec|s|hr)\b", r"\1/\2"),
     (r"\b(\d+) / (\d+)\b", r"\1/\2"),
     (r"\b([a-z]+) / ([a-z]+)\b", r"\1/\2"),
     (r"(?<=\d) / (?=[a-z])", "/"),
@@ -70,14 +73,19 @@ _COMPILED = tuple((re.compile(pattern), put) for pattern, put in _JOINS)
 # Not the end of a sentence: "Rs. 500", "sq. m", "i.e. 10".
 _SENTENCE_START = re.compile(r"(?:^|(?<=[a-z\d)%\"'][.?!] )|(?<=[.?!]\" ))(\W*)([a-z])")
 _SHORTENED = re.compile(r"\b(?:Rs|sq|cu|mr|mrs|dr|no|st|i\.e|[ap]\.m|[csm]\.p|per annum)\. $", re.IGNORECASE)
-_PROPER = re.compile(r"\b(?:i|monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march(?= \d)|april|june|july|august|september|october|november|december|christmas|english|indian?|american?|mr|mrs|dr)\b")  # fmt: skip
+_PROPER = re.compile(
+    r"\b(?:i|monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march(?= \d)|april|june|july|august"
+    r"|september|october|november|december|christmas|english|french|hindi|russian|indian?|americans?|mr|mrs|dr)\b"
+)
 # Persons, pipes and trains called by letters. "a" is one where an article cannot stand.
 _LETTER_NAMES = re.compile(
     r"(?<![\w.'/$])([b-hp-u])(?![\w'.]|/)(?! \d)|(?<![\w.'/$])([b-hp-u])(?='s\b|[.?,]? ?$|\. |[?,])"
 )
 _A_NAMES = re.compile(
-    r"(?<![\w.'/$])a(?='s\b|,| and [bB]\b| or [bB]\b| alone\b| can\b| is\b| was\b| has\b| had\b| does\b| works?\b| to [bB]\b"
-    r"| takes?\b| gets?\b| invest(?:s|ed)\b| runs?\b| beats\b| starts?\b| joins\b| left\b| sells\b| sold\b| gives\b| did\b"
+    r"(?<![\w.'/$])a(?='s\b|,| and [bB]\b| or [bB]\b| alone\b| can\b| is\b| was\b| has\b| had\b| does\b| works?\b"
+    r"| to [bB]\b"
+    r"| takes?\b| gets?\b| invest(?:s|ed)\b| runs?\b| beats\b| starts?\b| joins\b| left\b| sells\b| sold\b"
+    r"| gives\b| did\b"
     r"| together\b| finishe[sd]\b| completes\b| puts\b| receives\b| covers\b| will\b| in [a-z]+ days\b|\?|\.(?: |$))"
     r"|(?<=\b[bB] and )a(?= )|(?<=train )a\b|(?<=pipe )a\b|(?<=machine )a\b|(?<=between )a(?= and)|(?<=point )a\b"
     r"|(?<=solution )a\b|(?<=plan )a\b|(?<=company )a\b|(?<=candidate )a\b|(?<=and )a(?= and)|(?<=while )a(?= and)"
@@ -144,7 +152,9 @@ def _ended(text: str) -> str:
     asks = re.search(r"\b(?:what|how|which|who|when|where|find|calculate|determine|compute)\b", last)
     broken = _BROKEN.fullmatch(last)
     if not asks and broken:
-        told = f"will {broken[2]} be" if broken[3] == "will be" else f"should {broken[2]} be" if broken[3] == "should be" else f"{broken[3]} {broken[2]}"  # fmt: skip
+        verb, subject = broken[3], broken[2]
+        first, _, rest = verb.partition(" ")
+        told = f"{first} {subject} {rest}".strip()
         return f"{text[:start]}{broken[1]}what {told}?"
     if not asks:
         raise SpoiltTextError("no question at its end")
