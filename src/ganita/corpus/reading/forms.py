@@ -29,13 +29,11 @@ from typing import Any
 
 from ganita.arithmetic import parse_number
 from ganita.corpus.document import Document, Problem, Text
-from ganita.corpus.reading.calculation import NotToldError
 from ganita.corpus.reading.html import html_to_text
 from ganita.corpus.reading.markups import MARKUPS, clean, form_of
 from ganita.corpus.reading.programs import NotStepsError, steps_of
 from ganita.corpus.reading.shape import BadRowError, RowView, Shape, SkippedRowError
-from ganita.corpus.reading.solved import Solved, by_equation, by_formula, by_program
-from ganita.corpus.reading.tokenised import SpoiltTextError
+from ganita.corpus.reading.solved import question_calculation, question_equation, question_formula
 from ganita.corpus.reading.worked import last_boxed, work_out
 
 __all__ = [
@@ -179,31 +177,9 @@ def _question_program(row: RowView, name: str, licence: str) -> Problem:
 
 
 def _question_formula(row: RowView, name: str, licence: str) -> Problem:
-    """Tell a formula as steps if it gives the value of the right option."""
     choices = _options("", row.get("choices"))[1]
-    index = ord(_letter_of(row.get("label"), choices)) - ord("A")
-    option = choices[index] if index < len(choices) else ""
-    return _told(row, name, licence, lambda: by_formula(row.text("question"), row.text("code"), option))
-
-
-def _question_calculation(row: RowView, name: str, licence: str) -> Problem:
-    return _told(
-        row, name, licence, lambda: by_program(row.text("question"), row.text("code"), row.text("answer"))
-    )  # fmt: skip
-
-
-def _question_equation(row: RowView, name: str, licence: str) -> Problem:
-    answer = _plain(row.get("answer"), row)
-    return _told(row, name, licence, lambda: by_equation(row.text("question"), row.text("code"), answer))
-
-
-def _told(row: RowView, name: str, licence: str, solve: Callable[[], Solved]) -> Problem:
-    """Make a problem of a calculation; one that fails a check is not wanted, and the card counts which check it was."""
-    try:
-        question, steps, answer = solve()
-    except (NotToldError, SpoiltTextError) as error:
-        raise SkippedRowError(f"not told as steps: {error}") from None
-    return Problem(name, row.shape.source, question, steps, answer, licence=licence)
+    right = dict(zip(map(letter, range(len(choices))), choices, strict=True)).get(_letter_of(row.get("label"), choices))
+    return question_formula(row, name, licence, right or "")
 
 
 def _question(row: RowView) -> str:
@@ -353,6 +329,6 @@ FORMS: dict[str, Callable[[RowView, str, str], Document]] = {
     "question-code": _question_code,
     "question-program": _question_program,
     "question-formula": _question_formula,
-    "question-calculation": _question_calculation,
-    "question-equation": _question_equation,
+    "question-calculation": question_calculation,
+    "question-equation": question_equation,
 }

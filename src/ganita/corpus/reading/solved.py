@@ -1,19 +1,23 @@
 """Questions that come with a formula, a program or an equation become worked problems with calculator marks.
 
 MathQA's formula must give the number of the right option, an equation the given answer. The answers of LILA's programs
-are what the programs print, so there only the checks of `calculation` speak for a solution.
+are what the programs print, so there only the checks of `plausible` speak for a solution.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 from ganita.arithmetic import parse_number
-from ganita.corpus.reading.calculation import Node, NotToldError, tell, value_of
+from ganita.corpus.document import Problem
+from ganita.corpus.reading.calculation import Node, NotToldError, value_of
 from ganita.corpus.reading.formulas import as_asked, formula, option_value, program
 from ganita.corpus.reading.linear import equation
-from ganita.corpus.reading.tokenised import MIN_WORDS, plain_text
+from ganita.corpus.reading.shape import RowView, SkippedRowError
+from ganita.corpus.reading.telling import tell
+from ganita.corpus.reading.tokenised import MIN_WORDS, SpoiltTextError, plain_text
 from ganita.corpus.variants.numerals import scan
 
 Solved = tuple[str, tuple[str, ...], str]  # question, steps, answer
@@ -21,6 +25,8 @@ Solved = tuple[str, tuple[str, ...], str]  # question, steps, answer
 _PRINTED = Fraction(1, 10**6)  # relative: LILA prints binary floating point
 # What MAWPS's own replacement of words by digits has spoilt.
 _MENDED = (
+    (r"\bw8\b", "weight"),
+    (r"\bh8\b", "height"),
     (r"\b2 twice\b", "twice"),
     (r"\bdollars dollars\b", "dollars"),
     (r" {2,}", " "),
@@ -28,7 +34,7 @@ _MENDED = (
     (r"(?<![\d$])(\d[\d,]*(?:\.\d+)?) dollars?\b", r"$\1"),
 )
 _BROKEN = re.compile(
-    r"\b[hw]8\b|inequality|\bhelp\b|\bwhat time\b|\b[xyz]\b|\b\d+(?:\.\d+)? (?:it|the)\b|\btime-and\b|\bnegative\b"
+    r"inequality|\bhelp\b|\bwhat time\b|\b[xyz]\b|\b\d+ it\b|\b\d+\.\d+ (?:it|the)\b|\btime-and\b|\bnegative\b"
 )
 _SHARED = r"(?:profit|gain|loss|discount|increase[ds]?|decrease[ds]?|less|more)"
 _PART_OF_PROFIT = re.compile(
@@ -37,6 +43,34 @@ _PART_OF_PROFIT = re.compile(
 
 # "24 cents for the first minute, 13 for each additional one": a 1 must be taken away somewhere.
 _FIRST = re.compile(r"first (?:minute|hour|mile|day|km|one)\b.*\badditional\b", re.IGNORECASE)
+
+
+def question_formula(row: RowView, name: str, licence: str, option: str) -> Problem:
+    """Make a problem of a row of MathQA; `option` is the text of the right one. Raises `SkippedRowError`."""
+    return _problem(row, name, licence, lambda: by_formula(row.text("question"), row.text("code"), option))
+
+
+def question_calculation(row: RowView, name: str, licence: str) -> Problem:
+    """Make a problem of a row of LILA's MathQA. Raises `SkippedRowError`."""
+    return _problem(row, name, licence, lambda: by_program(row.text("question"), row.text("code"), row.text("answer")))
+
+
+def question_equation(row: RowView, name: str, licence: str) -> Problem:
+    """Make a problem of a row with an equation of one unknown. Raises `SkippedRowError`."""
+    given = row.get("answer")
+    answer = str(given[0]) if isinstance(given, (list, tuple)) and len(given) == 1 else ""
+    if not isinstance(given, (list, tuple)):
+        answer = row.text("answer")
+    return _problem(row, name, licence, lambda: by_equation(row.text("question"), row.text("code"), answer))
+
+
+def _problem(row: RowView, name: str, licence: str, solve: Callable[[], Solved]) -> Problem:
+    """Make a problem of a calculation; one that fails a check is not wanted, and the card counts which check it was."""
+    try:
+        question, steps, answer = solve()
+    except (NotToldError, SpoiltTextError) as error:
+        raise SkippedRowError(f"not told as steps: {error}") from None
+    return Problem(name, row.shape.source, question, steps, answer, licence=licence)
 
 
 def by_formula(question: str, text: str, option: str) -> Solved:
@@ -79,7 +113,7 @@ def _mended(question: str) -> str:
         question = re.sub(pattern, put, question)
     if _BROKEN.search(question) or len(question.split()) < MIN_WORDS - 2:
         raise NotToldError("a question that is not whole")
-    asks = re.search(r"\b(?:what|how|which|find|calculate|determine|compute)\b", question, re.IGNORECASE)
+    asks = re.search(r"\b(?:what|how|which|find|give|estimate|calculate|determine|compute)\b", question, re.IGNORECASE)
     if not asks:
         raise NotToldError("no question at its end")
     if question[-1].isalnum() or question[-1] in ",:":

@@ -20,7 +20,8 @@ _SPOILT = re.compile(r"[^\w\s.,?!'\"$%()/:;-]|[_²³]|[^\x00-\x7f]")
 _ELSEWHERE = re.compile(
     r"\b(?:following|options?|statements?|figure|diagram|graph|chart|shown|alternatives?|choices|select|digits?"
     r"|factors?"
-    r"|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence|series|roots?|true|which of|choose"
+    r"|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence|series|roots?"
+    r"|true|which of|choose"
     r"|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
 )
 _VARIABLE = re.compile(r"\b(?:[jklnqvwxyz]|[a-z]\d|\d+[a-jl-z])\b")
@@ -74,8 +75,8 @@ _COMPILED = tuple((re.compile(pattern), put) for pattern, put in _JOINS)
 _SENTENCE_START = re.compile(r"(?:^|(?<=[a-z\d)%\"'][.?!] )|(?<=[.?!]\" ))(\W*)([a-z])")
 _SHORTENED = re.compile(r"\b(?:Rs|sq|cu|mr|mrs|dr|no|st|i\.e|[ap]\.m|[csm]\.p|per annum)\. $", re.IGNORECASE)
 _PROPER = re.compile(
-    r"\b(?:i|monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march(?= \d)|april|june|july|august"
-    r"|september|october|november|december|christmas|english|french|hindi|russian|indian?|americans?|mr|mrs|dr)\b"
+    r"\b(?:i|monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march(?= \d)|april|june|july"
+    r"|august|september|october|november|december|christmas|english|french|hindi|russian|indian?|americans?|mr|mrs|dr)\b"
 )
 # Persons, pipes and trains called by letters. "a" is one where an article cannot stand.
 _LETTER_NAMES = re.compile(
