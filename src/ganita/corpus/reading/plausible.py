@@ -81,11 +81,20 @@ def check(question: str, numerals: Sequence[Numeral], node: Node) -> Op:
     if isinstance(node, Leaf):
         raise NotToldError("nothing to calculate")
     twice = {value for value, count in Counter(Fraction(n.value) for n in numerals).items() if count > 1}
+    fractions = fractions_of(question)
     for part in parts(node):
         _check_part(part, twice)
+        if part.sign == "*" and (value_of(part.left), value_of(part.right)) in fractions:
+            raise NotToldError("a fraction of the question taken apart")
     _check_kinds(question, numerals, node)
     _check_base(question, node)
     return node
+
+
+def fractions_of(question: str) -> set[tuple[Fraction, Fraction]]:
+    """Return the numerators and denominators of a question's fractions: 3/4 is (3, 4)."""
+    found = re.findall(r"(?<![\d./])(\d+)/(\d+)(?![\d/])", question)
+    return {(Fraction(above), Fraction(below)) for above, below in found}
 
 
 def _check_answer(question: str, answer: Fraction) -> None:
@@ -198,6 +207,8 @@ def _check_kinds(question: str, numerals: Sequence[Numeral], node: Op) -> None:
             if not left & right:
                 raise NotToldError("adds things of two kinds")
             return left & right
+        if node.sign == "/" and left == right and len(left) == 1 and "" not in left:
+            return {"number"}
         if node.sign == "*" and left == right == {"money"}:
             raise NotToldError("multiplies money by money")
         if node.sign == "*" and {"speed"} in (left, right) and {"time"} in (left, right):

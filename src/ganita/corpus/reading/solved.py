@@ -41,6 +41,10 @@ _PART_OF_PROFIT = re.compile(
     rf"{_SHARED} ?(?:percent|%)|percent(?:age)?(?: of)? (?:\w+ )?{_SHARED}|\beffect\b|net change", re.IGNORECASE
 )
 
+_TWO_THINGS = re.compile(
+    r"\b(?:what|how|find|which)\b[^.?]*\band (?:(?:in|by|at|also) )?(?:how|what|which|find)\b[^.?]*[.?]?$",
+    re.IGNORECASE,
+)
 # "24 cents for the first minute, 13 for each additional one": a 1 must be taken away somewhere.
 _FIRST = re.compile(r"first (?:minute|hour|mile|day|km|one)\b.*\badditional\b", re.IGNORECASE)
 
@@ -125,6 +129,8 @@ def _mended(question: str) -> str:
 
 
 def _told(question: str, node: Node) -> Solved:
+    if _TWO_THINGS.search(question):
+        raise NotToldError("asks for two things")
     steps, answer = tell(question, node)
     if _PART_OF_PROFIT.search(question) and Fraction(answer) >= 100:
         raise NotToldError("a share of more than the whole")  # as a rule 120 is written for a profit of 20 %

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from ganita.arithmetic import ArithmeticRefusedError, evaluate, format_number, parse_number
 from ganita.corpus.reading.calculation import HUNDRED, Leaf, Node, NotToldError, Op, leaves, value_of
-from ganita.corpus.reading.plausible import check
+from ganita.corpus.reading.plausible import check, fractions_of
 from ganita.corpus.variants.numerals import Numeral, scan
 
 MAX_STEPS = 8
@@ -31,9 +31,7 @@ class _Teller:
 
     def __init__(self, question: str, numerals: Sequence[Numeral]) -> None:
         self.percents = {Fraction(n.value) for n in numerals if n.unit == "%"}
-        self.fractions = {
-            (Fraction(a), Fraction(b)) for a, b in re.findall(r"(?<![\d./])(\d+)/(\d+)(?![\d/])", question)
-        }
+        self.fractions = fractions_of(question)
         self.told: dict[Node, str] = {}
         self.lines: list[str] = []
 

@@ -83,13 +83,13 @@ _LETTER_NAMES = re.compile(
     r"(?<![\w.'/$])([b-hp-u])(?![\w'.]|/)(?! \d)|(?<![\w.'/$])([b-hp-u])(?='s\b|[.?,]? ?$|\. |[?,])"
 )
 _A_NAMES = re.compile(
-    r"(?<![\w.'/$])a(?='s\b|,| and [bB]\b| or [bB]\b| alone\b| can\b| is\b| was\b| has\b| had\b| does\b| works?\b"
+    r"(?<![\w.'/$])a(?='s\b|,| (?:and|or) [b-hB-H]\b| alone\b| can\b| is\b| was\b| has\b| had\b| does\b| works?\b"
     r"| to [bB]\b"
     r"| takes?\b| gets?\b| invest(?:s|ed)\b| runs?\b| beats\b| starts?\b| joins\b| left\b| sells\b| sold\b"
-    r"| gives\b| did\b"
+    r"| gives\b| did\b| lends\b"
     r"| together\b| finishe[sd]\b| completes\b| puts\b| receives\b| covers\b| will\b| in [a-z]+ days\b|\?|\.(?: |$))"
     r"|(?<=\b[bB] and )a(?= )|(?<=train )a\b|(?<=pipe )a\b|(?<=machine )a\b|(?<=between )a(?= and)|(?<=point )a\b"
-    r"|(?<=solution )a\b|(?<=plan )a\b|(?<=company )a\b|(?<=candidate )a\b|(?<=and )a(?= and)|(?<=while )a(?= and)"
+    r"|(?<=solution )a\b|(?<=plan )a\b|(?<=company )a\b|(?<=and )a(?= and)|(?<=while )a(?= and)"
 )
 
 
@@ -159,6 +159,8 @@ def _ended(text: str) -> str:
         return f"{text[:start]}{broken[1]}what {told}?"
     if not asks:
         raise SpoiltTextError("no question at its end")
+    if re.search(r"[.?!]\)$", text):
+        return text
     body = text.rstrip(" .?!:;,-=")
     if re.search(r"\b(?:is|are|was|the|of|by|in|and|a)$", body) and not re.search(
         r"\b(?:how|what|where|who)\b.*", last
@@ -178,6 +180,7 @@ def _capitalised(text: str) -> str:
         text = _A_NAMES.sub("A", text)
         for kind in sorted(kinds - {"and", "than", "that", "while", "for", "from", "with", "but", "when"}):
             text = re.sub(rf"\b({kind}) a\b", r"\1 A", text)
+    text = re.sub(r"\bcandidate a\b", "candidate A", text)
     text = re.sub(r"(?<![\w.'/$])a(?=[?.,]|'s\b)(?!\.m)", "A", text)
     text = re.sub(
         r"(?<![\w-])[a-z]{3,}(?![\w-])", lambda match: match[0].capitalize() if _is_name(match[0]) else match[0], text
