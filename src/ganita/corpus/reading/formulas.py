@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"\s*(?:(const_[\d_.]+)|([a-z_]+)(?=\()|(-?\d+(?:,\d{3})*(?:
 _SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _UNDO: Mapping[str, str] = {"*": "/", "/": "*"}
 _OPTION = re.compile(
-    r"(?:(?:rs|re)\s*\.?|\$)?\s*(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)\s*(?:%|[a-z][a-z ./]*(?:\b[a-z]+\s[23])?)?[\s.]*"
+    r"(?:(?:rs|re)\s*\.?|\$)?\s*(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)\s*(?:%|(?:sq\s*\.?\s*)?[ck]?m\s?[23]|[a-z][a-z ./]*)?[\s.]*"
 )
 
 
@@ -117,7 +117,7 @@ def program(text: str) -> Node:
     """Read a program of LILA's MathQA: assignments of arithmetic, the last to `answer`, which is printed."""
     known: dict[str, Node] = {}
     for statement in parse(text).body:
-        if isinstance(statement, ast.Expr) and ast.unparse(statement) == "print(answer)":
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):  # print(answer)
             continue
         target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
         if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
@@ -152,7 +152,7 @@ def expression(node: ast.expr, known: Mapping[str, Node], depth: int = 0) -> Nod
     if depth > MAX_DEPTH:
         raise NotToldError("no plain arithmetic")
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return Leaf(Fraction(str(node.value)), True)
+        return Leaf(_exact(node.value), True)
     if isinstance(node, ast.Name) and node.id in known:
         return known[node.id]
     if isinstance(node, ast.BinOp):
@@ -168,6 +168,14 @@ def expression(node: ast.expr, known: Mapping[str, Node], depth: int = 0) -> Nod
                 return Op("/", right, Leaf(HUNDRED, True))
             return Op(sign, left, right)
     raise NotToldError("no plain arithmetic")
+
+
+def _exact(value: float) -> Fraction:
+    """Return a literal as it is written: 0.1 is a tenth."""
+    try:
+        return Fraction(value) if isinstance(value, int) else Fraction(str(value))
+    except ValueError:  # 1e999 is infinite
+        raise NotToldError("does not calculate") from None
 
 
 def _exponent(node: ast.expr, known: Mapping[str, Node]) -> Node:

@@ -17,7 +17,7 @@ from ganita.corpus.reading.formulas import as_asked, formula, option_value, prog
 from ganita.corpus.reading.linear import equation
 from ganita.corpus.reading.shape import RowView, SkippedRowError
 from ganita.corpus.reading.telling import tell
-from ganita.corpus.reading.tokenised import MIN_WORDS, SpoiltTextError, plain_text
+from ganita.corpus.reading.tokenised import MAX_LENGTH, MIN_WORDS, SpoiltTextError, plain_text
 from ganita.corpus.variants.numerals import scan
 
 Solved = tuple[str, tuple[str, ...], str]  # question, steps, answer
@@ -112,6 +112,8 @@ def by_equation(question: str, text: str, answer: str) -> Solved:
 
 def _mended(question: str) -> str:
     """Give a question of the equation collections its capital, its last sign and its dollar signs back."""
+    if len(question) > MAX_LENGTH:
+        raise NotToldError("a question that is not whole")
     question = question.strip()
     for pattern, put in _MENDED:
         question = re.sub(pattern, put, question)

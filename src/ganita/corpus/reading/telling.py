@@ -49,7 +49,7 @@ class _Teller:
         text = self._write(node, top=True)
         value = value_of(node)
         try:
-            assert evaluate(text) == value
+            assert evaluate(text) == value, "what is written is what was calculated"
         except ArithmeticRefusedError:
             raise NotToldError("does not calculate") from None
         if len(re.findall(r"[\d.]+", text)) > MAX_TERMS:

@@ -13,16 +13,15 @@ import re
 
 from ganita.corpus.variants.naming import gender_of
 
+MAX_LENGTH = 2_000  # of a question, in characters: patterns below look far ahead
 MIN_WORDS = 8  # what is shorter asks for a fact, not for a solution
 
 # Signs that only formulas have, and words that point at something that the text does not show.
 _SPOILT = re.compile(r"[^\w\s.,?!'\"$%()/:;-]|[_²³]|[^\x00-\x7f]")
 _ELSEWHERE = re.compile(
     r"\b(?:following|options?|statements?|figure|diagram|graph|chart|shown|alternatives?|choices|select|digits?"
-    r"|factors?"
-    r"|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence|series|roots?"
-    r"|true|which of|choose"
-    r"|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
+    r"|factors?|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence|series|roots?"
+    r"|true|which of|choose|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
 )
 _VARIABLE = re.compile(r"\b(?:[jklnqvwxyz]|[a-z]\d|\d+[a-jl-z])\b")
 
@@ -133,7 +132,7 @@ def plain_text(text: str) -> str:
     Raises `SpoiltTextError` for text with formulas, for what points at options or pictures, and for fragments.
     """
     text = " ".join(text.translate(_QUOTES).split()).strip(' "')
-    if _SPOILT.search(text):
+    if _SPOILT.search(text) or len(text) > MAX_LENGTH:
         raise SpoiltTextError("signs that are no plain text")
     if _ELSEWHERE.search(text) or _VARIABLE.search(text.replace("' s", "'s")):
         raise SpoiltTextError("a question about formulas, or about what is not shown")
