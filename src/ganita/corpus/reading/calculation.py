@@ -87,23 +87,22 @@ def simplify(node: Node) -> Node:
         return node
     node = Op(node.sign, simplify(node.left), simplify(node.right))
     product = node.sign in "*/"
+    if product and isinstance(node.right, Leaf) and node.right.value == 1:
+        return node.left
+    if node.sign == "*" and isinstance(node.left, Leaf) and node.left.value == 1:
+        return node.right
     above, below = factors(node) if product else terms(node)
     undone: Counter[Node] = Counter(
         {leaf: count for leaf, count in (above & below).items() if isinstance(leaf, Leaf) and leaf.named}
     )
-    idle = {leaf for leaf in (*above, *below) if product and isinstance(leaf, Leaf) and leaf.value == 1}
-    if not undone and not idle:
-        return node
     kept, taken = list((above - undone).elements()), list((below - undone).elements())
-    kept = [part for part in kept if part not in idle]
-    if not product and not kept:
+    if not undone or (not product and not kept):
         return node
     found: Node = kept[0] if kept else Leaf(ONE, True)
     for part in kept[1:]:
         found = Op("*" if product else "+", found, part)
     for part in taken:
-        if part not in idle:
-            found = Op("/" if product else "-", found, part)
+        found = Op("/" if product else "-", found, part)
     return found
 
 

@@ -22,7 +22,8 @@ _TOKEN = re.compile(r"\s*(?:(const_[\d_.]+)|([a-z_]+)(?=\()|(-?\d+(?:,\d{3})*(?:
 _SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _UNDO: Mapping[str, str] = {"*": "/", "/": "*"}
 _OPTION = re.compile(
-    r"(?:(?:rs|re)\s*\.?|\$)?\s*(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)\s*(?:%|(?:sq\s*\.?\s*)?[ck]?m\s?[23]|[a-z][a-z ./]*)?[\s.]*"
+    r"(?:(?:rs|re)\s*\.?|\$)?\s*(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)\s*"
+    r"(?:%|(?:sq\s*\.?\s*)?[ck]?m\s?[23]|[a-z][a-z ./]*)?[\s.]*"
 )
 
 

@@ -34,7 +34,7 @@ _MENDED = (
     (r"(?<![\d$])(\d[\d,]*(?:\.\d+)?) dollars?\b", r"$\1"),
 )
 _BROKEN = re.compile(
-    r"inequality|\bhelp\b|\bwhat time\b|\b[xyz]\b|\b\d+ it\b|\b\d+\.\d+ (?:it|the)\b|\btime-and\b|\bnegative\b"
+    r"inequality|\b[Hh]elp\b|\bwhat time\b|\b[xyz]\b|\b\d+ it\b|\b\d+\.\d+ (?:it|the)\b|\btime-and\b|\bnegative\b"
 )
 _SHARED = r"(?:profit|gain|loss|discount|increase[ds]?|decrease[ds]?|less|more)"
 _PART_OF_PROFIT = re.compile(
