@@ -29,8 +29,8 @@ from ganita.corpus.reading.tokenised import SpoiltTextError, plain_text
             "The shop opens at 9 o'clock and each of 3 clerks' desks holds 2 pens. How many pens are there?",
         ),
         (
-            "on monday a hall with a 20 - metre wall holds 3 / 4 of $ 80 's worth of chairs ( old ones ) . find the rest",
-            "On Monday a hall with a 20-metre wall holds 3/4 of $80 's worth of chairs (old ones). Find the rest.",
+            "on monday a 20 - metre hall holds 3 / 4 of $ 80 's worth of chairs ( old ones ) . find the rest",
+            "On Monday a 20-metre hall holds 3/4 of $80 's worth of chairs (old ones). Find the rest.",
         ),
     ],
 )

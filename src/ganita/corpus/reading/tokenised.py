@@ -20,8 +20,8 @@ MIN_WORDS = 8  # what is shorter asks for a fact, not for a solution
 _SPOILT = re.compile(r"[^\w\s.,?!'\"$%()/:;-]|[_²³]|[^\x00-\x7f]")
 _ELSEWHERE = re.compile(
     r"\b(?:following|options?|statements?|figure|diagram|graph|chart|shown|alternatives?|choices|select|digits?"
-    r"|factors?|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence|series|roots?"
-    r"|true|which of|choose|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
+    r"|factors?|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence"
+    r"|series|roots?|true|which of|choose|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
 )
 _VARIABLE = re.compile(r"\b(?:[jklnqvwxyz]|[a-z]\d|\d+[a-jl-z])\b")
 
