@@ -21,7 +21,8 @@ _SPOILT = re.compile(r"[^\w\s.,?!'\"$%()/:;-]|[_²³]|[^\x00-\x7f]")
 _ELSEWHERE = re.compile(
     r"\b(?:following|options?|statements?|figure|diagram|graph|chart|shown|alternatives?|choices|select|digits?"
     r"|factors?|factorial|remainder|divisible|probability|integers?|primes?|multiples?|sequence"
-    r"|series|roots?|true|which of|choose|fraction|expressed|expression|terms of|equation|equals?|function|ratio between their|none of)\b"
+    r"|series|roots?|true|which of|choose|fraction|expressed|expression"
+    r"|terms of|equation|equals?|function|ratio between their|none of)\b"
 )
 _VARIABLE = re.compile(r"\b(?:[jklnqvwxyz]|[a-z]\d|\d+[a-jl-z])\b")
 
