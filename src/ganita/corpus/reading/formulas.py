@@ -152,7 +152,7 @@ def expression(node: ast.expr, known: Mapping[str, Node], depth: int = 0) -> Nod
     """Return the tree of an expression; `known` has the value of each name. `x*0.01` is read as x/100."""
     if depth > MAX_DEPTH:
         raise NotToldError("no plain arithmetic")
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         return Leaf(_exact(node.value), True)
     if isinstance(node, ast.Name) and node.id in known:
         return known[node.id]
