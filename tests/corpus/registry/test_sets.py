@@ -325,7 +325,10 @@ ROWS = {
     "AI-MO/NuminaMath-CoT": {"source": "s", "problem": "p", "solution": "so $\\boxed{2}$", "messages": []},
     "nvidia/OpenMathInstruct-2": {"problem": "p", "generated_solution": "s", "expected_answer": "2"},
     "deepmind/aqua_rat": {"question": "q", "options": ["A)1", "B)2"], "rationale": "It is 2.", "correct": "B"},
-    "allenai/math_qa": {"Problem": "p", "Rationale": "r", "options": "a ) 1 , b ) 2", "correct": "b"},
+    "allenai/math_qa": {
+        "Problem": "a tray holds 1 cup and 1 jug . how many things does the tray hold ?",
+        "Rationale": "r", "options": "a ) 1 , b ) 2", "correct": "b", "annotated_formula": "add(1, 1)",
+    },
     "cais/mmlu": {"question": "q", "subject": "s", "choices": ["1", "2"], "answer": 1},
 }  # fmt: skip
 

@@ -13,6 +13,9 @@
     question-answer  question and answer without reasoning: becomes a Text, since no step could be shown
     question-code    question and a program: becomes a Text
     question-program question and a Python solution: executed, becomes a worked problem with marks (programs.py)
+    question-formula question, MathQA's formula, options and the letter of one; likewise (solved.py)
+    question-calculation, question-equation
+                     question, LILA's program or an equation `x=...`, and an answer; likewise (solved.py)
 
 A row that cannot become a document raises `BadRowError`; the caller counts it as an unreadable line. One that is not
 wanted raises `SkippedRowError`.
@@ -30,6 +33,7 @@ from ganita.corpus.reading.html import html_to_text
 from ganita.corpus.reading.markups import MARKUPS, clean, form_of
 from ganita.corpus.reading.programs import NotStepsError, steps_of
 from ganita.corpus.reading.shape import BadRowError, RowView, Shape, SkippedRowError
+from ganita.corpus.reading.solved import question_calculation, question_equation, question_formula
 from ganita.corpus.reading.worked import last_boxed, work_out
 
 __all__ = [
@@ -48,7 +52,18 @@ __all__ = [
 
 QUESTION, ANSWER, CODE = "Question: ", "\nAnswer: ", "\nProgram:\n"
 _PROMPTED = re.compile(r"^\s*(?:Student:|Q\d*:|Question:|-)\s*")  # what a model's prompt has left before a question
-_PROBLEM_FORMS = ("problem", "gsm8k", "metamath", "math", "rationale", "stackexchange", "question-program")
+_PROBLEM_FORMS = (
+    "problem",
+    "gsm8k",
+    "metamath",
+    "math",
+    "rationale",
+    "stackexchange",
+    "question-program",
+    "question-formula",
+    "question-calculation",
+    "question-equation",
+)
 _ANSWER_MARK = re.compile(r"^\s*####\s*(.*)$", re.MULTILINE)
 _METAMATH_ANSWER = re.compile(r"^\s*The answer is:?\s*(.*?)\s*$", re.MULTILINE)
 _LETTER = re.compile(r"^\s*-?\s*\(?([A-Za-z])\s?\)\s*")
@@ -91,6 +106,9 @@ def needed(form: str) -> tuple[str, ...]:
         "question-answer": "answer",
         "question-code": "code",
         "question-program": "code",
+        "question-formula": "code",
+        "question-calculation": "code",
+        "question-equation": "code",
         "problem": "question",
         "stackexchange": "question",
     }
@@ -156,6 +174,12 @@ def _question_program(row: RowView, name: str, licence: str) -> Problem:
     except NotStepsError:
         raise SkippedRowError("program") from None
     return Problem(name, row.shape.source, question, steps, answer, licence=licence)
+
+
+def _question_formula(row: RowView, name: str, licence: str) -> Problem:
+    choices = _options("", row.get("choices"))[1]
+    right = dict(zip(map(letter, range(len(choices))), choices, strict=True)).get(_letter_of(row.get("label"), choices))
+    return question_formula(row, name, licence, right or "")
 
 
 def _question(row: RowView) -> str:
@@ -304,4 +328,7 @@ FORMS: dict[str, Callable[[RowView, str, str], Document]] = {
     "question-answer": _question_answer,
     "question-code": _question_code,
     "question-program": _question_program,
+    "question-formula": _question_formula,
+    "question-calculation": question_calculation,
+    "question-equation": question_equation,
 }
