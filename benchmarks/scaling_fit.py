@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 DELTA = 1e-3  # Hoffmann et al., section 3.3
 MOST_EXPONENT = 3.0  # beyond it a term is gone within the trainings, and the fit runs away
-_ROUNDS, _FINE = 300, 1e-12
+_ROUNDS, _FINE = 200, 1e-12
 Array = NDArray[np.float64]
 
 
@@ -121,7 +121,7 @@ def _starts(least: float) -> Array:
     """Return starts (S, 5): log terms at the centre, log E, and the exponents."""
     terms = [np.log(least * share) for share in (0.02, 0.1, 0.4)]
     floors = [np.log(least * share) for share in (0.05, 0.3, 0.6, 0.9)]
-    exponents = (0.1, 0.3, 0.6, 1.0)
+    exponents = (0.15, 0.4, 0.9)
     return np.array(list(itertools.product(terms, terms, floors, exponents, exponents)))
 
 

@@ -1,11 +1,11 @@
 """A law of scaling from small trainings on a run's mixture, and what it predicts for larger ones.
 
     python benchmarks/scaling_law.py runs/NAME --minutes 120 --threads 2
-    python benchmarks/scaling_law.py runs/NAME --minutes 0 --flops 1e15 1e17 --predict 30e6:650e6 configs/ganita-30m.toml
+    python benchmarks/scaling_law.py runs/NAME --minutes 0 --flops 1e15 1e17 --predict 30e6:650e6 configs/cpu.toml
 
 One family: a depth, heads of one width, several widths (learning rates are carried over by muP), each trained anew for
 every budget of tokens, because a schedule that is not at its end would make a loss that is not the budget's (Hoffmann
-et al. 2022, section 3.1). Trained cheapest first until --minutes are used; every finished training is kept, and the next
+et al. 2022, section 3.1). Trained cheapest first until --minutes are used; every training is kept, and the next
 call goes on. scaling_fit.py has the law; results/scaling_law.json holds trainings, constants, optima and predictions.
 
 A prediction is the held-out loss on this run's mixture under this run's tokenizer, of pretraining alone, for text that

@@ -103,8 +103,12 @@ def _text(number: int, entry: PublicSet) -> dict[str, Any]:
     return {"text": f"# {entry.id}, section {number}\n\n{lines} Twice {number} is {2 * number}."}
 
 
-def _gsm8k(number: int, _: PublicSet) -> dict[str, Any]:
+def _gsm8k(number: int, entry: PublicSet) -> dict[str, Any]:
     question, steps, answer = _problem(number)
+    if entry.use == "eval":  # in other words: what training shares with a benchmark would be taken out of it
+        goats, answer = number + 5, (number + 5) * 18
+        question = f"Old Umberto ferries {goats} goats twice every day. Over nine days, what is his tally of goats?"
+        steps = [f"Nine days make {goats} * 18 = <<{goats}*18={answer}>>{answer} goats."]
     return {"question": question, "solution": "\n".join([*steps, f"#### {answer}"])}
 
 
@@ -120,10 +124,9 @@ def _metamath(number: int, _: PublicSet) -> dict[str, Any]:
 
 
 def _math(number: int, entry: PublicSet) -> dict[str, Any]:
-    shift = 7 * (entry.use == "eval")
-    question = (
-        f"Solve ${number + 2} x + {shift} = {number * number + shift}$ for $x$ in the {_PLACES[number % 5]} ring."
-    )
+    question = f"Solve ${number + 2} x = {number * number}$ for $x$ in the {_PLACES[number % 5]} ring."
+    if entry.use == "eval":
+        question = f"Which value of $t$ makes ${number + 2} t$ equal to ${number * number}$?"
     solution = f"Divide by ${number + 2}$. Thus $x = \\boxed{{\\frac{{{number * number}}}{{{number + 2}}}}}$."
     return {"question": question, "solution": solution}
 
