@@ -24,7 +24,7 @@ PEAK = {"H100": 989e12, "A100": 312e12}  # dense bfloat16, NVIDIA's data sheets
 SMALL = ("cpu", *GPU)
 SHRUNK = [
     "model.layers=2", "model.width=32", "model.heads=2", "model.hidden=64", "model.context_length=512",
-    "tokenizer.vocabulary_size=700", "corpus.workers=1", "train.batch_tokens=1024", "train.micro_rows=1",
+    "tokenizer.vocabulary_size=500", "corpus.workers=1", "train.batch_tokens=1024", "train.micro_rows=1",
     "train.compile=off", "train.precision=float32", "train.validate_rows=2", "pretrain.steps=5", "finetune.steps=3",
     "evaluate.limit=2", "evaluate.families_count=2", "evaluate.max_new_tokens=4", "evaluate.batch_rows=8",
 ]  # fmt: skip
