@@ -10,6 +10,7 @@ from ganita.costs import write_energy, write_money
 from ganita.errors import GanitaError
 from ganita.model.config import num_parameters, resolve
 from ganita.plan import Plan, _plan_mixture, _plan_training, duration, make_plan
+from ganita.progress import Reporter
 from ganita.recipe import Train, recipe_from_dict
 from ganita.runs import Run
 from tests.shards.streams import write_shards
@@ -78,6 +79,40 @@ def test_without_watts_or_price_the_estimate_says_so(tmp_path: Path, monkeypatch
     assert "18 W estimated for 3 CPU cores" in row(plan, "energy")[1]
     assert "USD" not in row(plan, "pretrain cost")[0]
     assert "cost" not in {what for what, _, _ in plan.rows}
+
+
+def test_a_model_too_large_to_be_measured_on_a_cpu_is_calculated(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> dict:
+        raise AssertionError("a step of this model takes a CPU minutes")
+
+    monkeypatch.setattr("ganita.train.calibrate.calibrate", refuse)
+    shape = ["model.layers=15", "model.width=1024", "model.heads=16", "tokenizer.vocabulary_size=17357"]
+    plan = planned(tmp_path, *shape, "pretrain.tokens=1e9", "pretrain.device=cpu", calibrate=True)
+    config = resolve(recipe_from_dict(TREE, shape).model, 17_357)
+    tokens = 10**6 * 15 * 64  # steps of 1,000 tokens hold 15 rows of 64
+    seconds = tokens * (6 * num_parameters(config) + 12 * 15 * 1024 * 64) / (989e12 * 0.4)
+    value, reason = row(plan, "pretrain time")
+    assert value == f"about {duration(seconds)}"
+    assert "assumed" in reason and "not measured" in reason
+    assert plan.seconds == 0, "an assumption is not added to what was measured"
+
+
+def test_sets_that_are_not_at_hand_are_said_before_they_are_missed(tmp_path: Path) -> None:
+    sources = "corpus.sources=[{set='gsm8k-train'}, {set='openstax-math', optional=true}]"
+    plan = planned(tmp_path, sources)
+    assert row(plan, "to download")[0].startswith("2 sets")  # the benchmark they are compared with, too
+    assert row(plan, "left out")[1].startswith("openstax-math: optional")
+    assert "sets to download are not in it" in row(plan, "disk")[1]
+
+
+def test_a_long_mixture_does_not_push_the_reasons_away(tmp_path: Path, capsys) -> None:
+    names = "corpus.sources=[" + ", ".join(f"{{name='source-{n}', families='train', count=10}}" for n in range(9)) + "]"
+    plan = planned(tmp_path, names)
+    assert [value for what, value, _ in plan.rows if what == "pretrain mixture"][4] == "source-4 11.1%"
+    plan.add("long", "x" * 200, "reason")
+    plan.show(Reporter())
+    lines = [line for line in capsys.readouterr().out.splitlines() if "xxx" not in line]
+    assert all(line.index(reason) < 60 for line, (_, _, reason) in zip(lines, plan.rows, strict=False))
 
 
 def test_what_cannot_fit_is_refused_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

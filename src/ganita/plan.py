@@ -23,6 +23,11 @@ _CHECKPOINT_BYTES = 12  # per parameter: weight and the two moments
 _DISK_MARGIN = 1.1
 # Other work of a run (reading, tokenizing, evaluating) beside training, when nothing better is known.
 _CORPUS_BYTES_PER_SECOND = 1.5e6
+_LONGEST_VALUE = 40  # in the middle column, characters: a longer one goes over its border
+# A micro-batch of more work than this is not tried on a CPU: it would take minutes, and days are not planned on one.
+_MOST_CPU_WORK, _CPU_TOKENS = 2e12, 4096
+# What a GPU then would take: dense bfloat16 of NVIDIA's data sheet for H100 SXM and H200, and the MFU of the paper.
+_GPU_PEAK, _GPU_MFU = 989e12, 0.40
 
 
 @dataclass
@@ -41,7 +46,7 @@ class Plan:
     def show(self, reporter: Reporter) -> None:
         """Print the plan as a table of what, value and reason."""
         width = max(len(row[0]) for row in self.rows)
-        middle = max(len(row[1]) for row in self.rows)
+        middle = max((len(row[1]) for row in self.rows if len(row[1]) <= _LONGEST_VALUE), default=0)
         for what, value, reason in self.rows:
             reporter.say(f"  {what:<{width}}  {value:<{middle}}  {reason}".rstrip())
 
@@ -54,6 +59,7 @@ class Plan:
 def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
     """Derive sizes, work, memory, disk, time and cost of a recipe; reads the run folder, writes nothing."""
     from ganita import hardware
+    from ganita.corpus.registry.supply import supply
     from ganita.model.config import num_parameters, resolve
     from ganita.model.mup import width_multiplier
 
@@ -72,6 +78,8 @@ def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
         times = width_multiplier(config)
         plan.add("muP", f"{times:g} x", f"width {config.width} over {config.mup_base_width}; rates as at the base")
     pending = {step.stage.name for step in plan.steps if step.action not in ("skip", "restore")}
+    if "corpus" in pending:
+        plan.rows.extend(supply(recipe.corpus).rows())
     # Shards that are going to be made again say nothing of what will be drawn.
     ready = any(step.stage.name == "shards" and step.action == "skip" for step in plan.steps)
     activations = 0.0
@@ -115,10 +123,15 @@ def _plan_training(
     )
     if not calibrate:
         return 0.0
-    from ganita.train.calibrate import calibrate as measure
-
     # The longest rows are measured: they are the slowest, and what must fit.
     longest = max(span.context_length for span in spans)
+    if _too_much_for_cpu(train, max(longest, _CPU_TOKENS) * max(work.paper for work in works)):
+        reason = f"calculated: one GPU of {_GPU_PEAK / 1e12:.0f} TFLOP/s at {_GPU_MFU:.0%} MFU assumed"
+        value = duration(tokens * paper / (_GPU_PEAK * _GPU_MFU))
+        plan.add(f"{name} time", f"about {value}", f"{reason}; this model is not measured on a CPU")
+        return 0.0
+    from ganita.train.calibrate import calibrate as measure
+
     window = max(config.context_length, longest)
     figures = measure(replace(config, context_length=window), replace(train, context_length=longest), seconds=3.0)
     seconds = tokens / figures["tokens_per_second"]
@@ -127,6 +140,13 @@ def _plan_training(
     _plan_bill(plan, name, recipe, seconds, tokens, figures["mfu"])
     # A checkpoint is written from a copy, so that training does not wait for it.
     return float(figures.get("peak_bytes", 0)) + _CHECKPOINT_BYTES * parameters
+
+
+def _too_much_for_cpu(train: Train, flops: float) -> bool:
+    """Say whether a micro-batch of so much work would take this machine, if it has no GPU, minutes."""
+    from ganita import hardware
+
+    return flops > _MOST_CPU_WORK and hardware.pick_device(train.device).type == "cpu"
 
 
 def _plan_bill(plan: Plan, name: str, recipe: Recipe, seconds: float, tokens: float, mfu: float) -> None:
@@ -176,7 +196,10 @@ def _plan_mixture(plan: Plan, name: str, train: Train, recipe: Recipe, shards: P
         total = sum(weights.values()) or 1.0
         shares = [f"{source} {weight / total:.1%}" for source, weight in weights.items() if weight]
         reason = "of the tokens, by weight; epochs and what max_epochs lowers are known once the shards are there"
-        plan.add(f"{name} mixture", ", ".join(shares) or "nothing", reason)
+        # A recipe of a dozen sources would push all reasons out of sight.
+        values = [", ".join(shares) or "nothing"] if len(shares) <= 2 else shares
+        for value in values:
+            plan.add(f"{name} mixture", value, reason if value == values[0] else "of the tokens")
         return
     spans = stage_spans(train, name, train.context_length or window_before(recipe, name))
     try:
@@ -233,6 +256,8 @@ def _plan_memory(plan: Plan, recipe: Recipe, parameters: int, measured: float, l
 
 
 def _plan_disk(plan: Plan, recipe: Recipe, run: Run, parameters: int) -> None:
+    from ganita.corpus.registry.supply import supply
+
     outside = next(step.identity["outside"] for step in plan.steps if step.stage.name == "corpus")
     text = _total_bytes(outside) * 4
     generated = sum(source.count for source in recipe.corpus.sources) * 600  # bytes of one written problem
@@ -242,9 +267,9 @@ def _plan_disk(plan: Plan, recipe: Recipe, run: Run, parameters: int) -> None:
     needed = (text + generated) * 1.7 + keep * (_CHECKPOINT_BYTES + averages) * parameters + 8 * parameters
     folder = next(path for path in (run.root, *run.root.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    plan.add(
-        "disk", f"{needed / 1e9:.2f} GB", f"documents and shards, {keep} checkpoints, weights; {free / 1e9:.1f} GB free"
-    )
+    more = "; sets to download are not in it" * bool(supply(recipe.corpus).to_download)
+    reason = f"documents and shards, {keep} checkpoints, weights{more}; {free / 1e9:.1f} GB free"
+    plan.add("disk", f"{needed / 1e9:.2f} GB", reason)
     if needed * _DISK_MARGIN > free:
         plan.refusals.append(
             f"it needs {needed / 1e9:.2f} GB of disk and {free / 1e9:.2f} GB are free; "
