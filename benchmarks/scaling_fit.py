@@ -107,7 +107,7 @@ def fit(
 
 def _check(parameters: Sequence[float], tokens: Sequence[float], losses: Sequence[float]) -> None:
     if not len(parameters) == len(tokens) == len(losses):
-        raise ValueError("as many parameters as tokens and losses, please")
+        raise ValueError("parameters, tokens and losses must be equally many")
     if len(losses) < 6 or len(set(parameters)) < 3 or len(set(tokens)) < 3:
         raise ValueError(
             f"{len(losses)} trainings of {len(set(parameters))} sizes at {len(set(tokens))} budgets are too few for "

@@ -99,6 +99,9 @@ class Corpus:
     decontaminate: tuple[str, ...] = option(
         ("gsm8k-test",), "benchmark sets whose items may not be in training; those of evaluate.tasks are added"
     )
+    decontaminate_if_found: tuple[str, ...] = option(
+        (), "as decontaminate, for sets that not everybody can get: one that is not found is a warning"
+    )
     executor: Literal["local", "datatrove", "slurm", "ray"] = option(
         "local", "who runs the tasks of the corpus: this machine's processes, or an executor of datatrove"
     )

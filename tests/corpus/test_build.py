@@ -271,6 +271,9 @@ def test_a_benchmark_out_of_reach_stops_public_sets_and_warns_about_own_files(
         run_stage(tmp_path / "y/out", recipe_of(own, {"set": "gsm8k-train"}, decontaminate=["gsm8k-test"]))
     with pytest.raises(GanitaError, match="is a training set"):
         run_stage(tmp_path / "z/out", recipe_of(own, decontaminate=["gsm8k-train"]))
+    wanted = {"decontaminate": [], "decontaminate_if_found": ["gsm8k-test"]}
+    run_stage(tmp_path / "w/out", recipe_of(own, {"set": "gsm8k-train"}, **wanted))
+    assert json.loads((tmp_path / "w/out/card.json").read_text())["benchmarks"]["not_compared"] == ["gsm8k-test"]
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:

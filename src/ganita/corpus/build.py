@@ -80,7 +80,7 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
         "sources": {entry.name: entry.to_json() for entry in cards},
         "totals": totals(cards),
         "benchmarks": {
-            "compared": [set_id for set_id in corpus.decontaminate if set_id not in missing],
+            "compared": [set_id for set_id in _benchmarks(corpus) if set_id not in missing],
             "not_compared": list(missing),
             "items": len(index),
             **summarise(folder / "ledger.jsonl"),
@@ -265,14 +265,14 @@ def load_benchmarks(corpus: Corpus, reporter: Reporter) -> tuple[Index, tuple[st
     """Read the benchmark sets that documents are checked against; return them and the ids of those not found.
 
     A benchmark that cannot be found is an error where a public set is trained on: that is where its items leak from,
-    and the two are published side by side. Your own files go on with a warning that the card repeats. Generated
-    problems alone do not even ask the network: ganita writes them itself.
+    and the two are published side by side. Your own files, and a benchmark of `decontaminate_if_found`, go on with a
+    warning that the card repeats. Generated problems alone do not even ask the network: ganita writes them itself.
     """
     strict = any(source.set or source.variants for source in corpus.sources)
     generated = all(source.families or source.procedural for source in corpus.sources)
     found: list[tuple[str, list[Problem]]] = []
     missing: list[str] = []
-    for set_id in corpus.decontaminate:
+    for set_id in _benchmarks(corpus):
         if sets.find(set_id).use != "eval":
             raise GanitaError(f"corpus.decontaminate: {set_id!r} is a training set, not a benchmark")
         try:
@@ -282,11 +282,15 @@ def load_benchmarks(corpus: Corpus, reporter: Reporter) -> tuple[Index, tuple[st
                 found.append((set_id, sets.load_problems(set_id, reporter)))
         except SourceMissingError as error:
             message = f"documents cannot be compared with benchmark {set_id!r}: {error}"
-            if strict:
+            if strict and set_id in corpus.decontaminate:
                 raise GanitaError(f"{message}; or take it out of corpus.decontaminate and evaluate.tasks") from None
             reporter.warn(message)
             missing.append(set_id)
     return Index(found), tuple(missing)
+
+
+def _benchmarks(corpus: Corpus) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*corpus.decontaminate, *corpus.decontaminate_if_found]))
 
 
 def _write_rejected(path: Path, cards: Iterable[SourceCard]) -> None:
@@ -304,7 +308,7 @@ def input_fingerprint(recipe: Recipe) -> dict[str, Any]:
     change but one in the middle that keeps the size. A set that is only on the hub stands by its id and revision.
     """
     sources = {source.label: _source_fingerprint(source, recipe.seed) for source in recipe.corpus.sources}
-    benchmarks = {set_id: _set_fingerprint(set_id) for set_id in recipe.corpus.decontaminate}
+    benchmarks = {set_id: _set_fingerprint(set_id) for set_id in _benchmarks(recipe.corpus)}
     return {"version": VERSION, "sources": sources, "benchmarks": benchmarks}
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def test_without_data_every_set_is_said_once_and_where_it_could_come_from() -> N
     assert [entry.id for entry in found.to_download] == ["gsm8k-train", "metamathqa", "gsm8k-test"]
     assert found.left_out == ["openstax-math"]
     assert found.missing == ["textbooks", "svamp"], "benchmarks that public sets are compared with must be there, too"
+    if_found = dataclasses.replace(CORPUS, decontaminate=("gsm8k-test",), decontaminate_if_found=("svamp",))
+    assert (supply(if_found).left_out, supply(if_found).missing) == (["openstax-math", "svamp"], ["textbooks"])
     rows = {what: (value, reason) for what, value, reason in found.rows()}
     assert rows["to download"][0] == "3 sets: 0.4 GB and more"
     assert rows["to download"][1].startswith("gsm8k-train, metamathqa 0.4 GB, gsm8k-test; from https://")

@@ -65,6 +65,7 @@ def _wanted(corpus: Corpus) -> Iterator[tuple[str, bool]]:
     # Generated problems and files of one's own are compared with what is at hand; only public sets insist.
     if public:
         yield from ((name, False) for name in corpus.decontaminate)
+        yield from ((name, True) for name in corpus.decontaminate_if_found)
 
 
 def _named(entry: PublicSet) -> str:
