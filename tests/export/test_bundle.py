@@ -36,6 +36,7 @@ def test_the_weights_are_the_run_s_but_for_rounding(dtype: str, most: float, run
     card = read_card(out)
     assert card["name"] == "tiny"
     assert card["results"]["families"]["n"] == 4
+    assert str(run.root.parent) not in (out / "card.json").read_text(encoding="utf-8")
     assert "## Results" in (out / "README.md").read_text(encoding="utf-8")
 
 

@@ -19,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ganita.corpus.registry import sets
 from ganita.errors import GanitaError, nearest
 from ganita.evaluate.contamination import find_overlap
 from ganita.evaluate.items import require_demonstrations
@@ -42,7 +43,9 @@ def load_suites() -> dict[str, list[str]]:
     """Return the names of the tasks of each suite."""
     text = resources.files("ganita.evaluate").joinpath("suites.toml").read_text(encoding="utf-8")
     suites = {name: list(table["tasks"]) for name, table in tomllib.loads(text).items()}
-    return {**suites, _EVERY: [task.name for task in load_tasks().values() if task.set]}
+    # A slice of a training set serves the choice of models; most are trained on it.
+    every = [task.name for task in load_tasks().values() if task.set and not sets.find(task.set).is_slice]
+    return {**suites, _EVERY: every}
 
 
 def find_suite(name: str) -> list[str]:

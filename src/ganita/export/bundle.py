@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -18,7 +19,7 @@ from ganita.evaluate.contamination import touched_by_set
 from ganita.export.card import model_card, results
 from ganita.model.config import ModelConfig
 from ganita.model.reading import SCALE, read_arrays
-from ganita.recipe import recipe_to_dict
+from ganita.recipe import Recipe, recipe_to_dict
 from ganita.runs import Run
 from ganita.solve.bundled import BUNDLED, CARD, WEIGHTS
 
@@ -50,7 +51,7 @@ def bundle(run: Run, out: Path = BUNDLED, dtype: str = "bf16") -> Path:
         ModelConfig.load(folder / "config.json").save(scratch / "config.json")
         for name in _FILES:
             shutil.copyfile(tokenizer / name, scratch / name)
-        recipe = run.recipe()
+        recipe = dataclasses.replace(run.recipe(), runs=Recipe().runs)  # where it lay is nobody's business
         card = {
             "name": recipe.name,
             "dtype": dtype,
