@@ -107,7 +107,7 @@ def _results(run: Run) -> str:
         )
         for result in found.values()
     ]
-    head = ("Benchmark", "Items", "Strict, %", "Flexible, %", "Form", "Calculator", "Items found in the training data")
+    head = ("Benchmark", "Items", "Strict, %", "Flexible, %", "Form", "Calculator", "Items that a source had something of, taken out")
     note = "Greedy, one solution each; in brackets the 95 % interval (Wilson)."
     return f"{_table(head, rows)}\n{note}\n"
 
