@@ -107,7 +107,15 @@ def _results(run: Run) -> str:
         )
         for result in found.values()
     ]
-    head = ("Benchmark", "Items", "Strict, %", "Flexible, %", "Form", "Calculator", "Items that a source had something of, taken out")
+    head = (
+        "Benchmark",
+        "Items",
+        "Strict, %",
+        "Flexible, %",
+        "Form",
+        "Calculator",
+        "Items found in a source, taken out",
+    )
     note = "Greedy, one solution each; in brackets the 95 % interval (Wilson)."
     return f"{_table(head, rows)}\n{note}\n"
 

@@ -19,7 +19,11 @@ from ganita.model.config import ModelConfig
 class KVCache:
     """Per layer: keys and values (rows, kv_heads, capacity, head_width).
 
+    Rows lie in tensors that may have room for more: those that leave are filled up from the end, those that enter are
+    written behind, and nothing else is copied.
+
     Attributes:
+        keys, values: views of the rows there are, one a layer.
         lengths: tokens held by each row, int64 (rows,), on the cache's device.
         counts: the same numbers as Python integers (no device is asked for them in a decoding step).
         longest: the largest of them.
@@ -39,8 +43,7 @@ class KVCache:
         self.capacity = max(1, min(length, config.context_length))
         shape = (rows, config.kv_heads, self.capacity, config.head_width)
         # zeros, not empty: masked positions are multiplied by a probability of 0, and 0 * NaN is NaN
-        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(config.layers)]
-        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(config.layers)]
+        self._stores = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(2 * config.layers)]
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=device)
         self._set_counts([0] * rows)
 
@@ -52,12 +55,14 @@ class KVCache:
     @property
     def dtype(self) -> torch.dtype:
         """Precision of keys and values; need not be the model's compute precision."""
-        return self.keys[0].dtype
+        return self._stores[0].dtype
 
     def _set_counts(self, counts: list[int]) -> None:
         self.counts = counts
         self.longest = max(counts, default=0)
         self.uniform = min(counts, default=0) == self.longest
+        views = [store[: len(counts)] for store in self._stores]
+        self.keys, self.values = views[: self.config.layers], views[self.config.layers :]
 
     def reserve(self, length: int) -> None:
         """Make room for `length` tokens per row, at least doubling the capacity when it must grow."""
@@ -68,15 +73,16 @@ class KVCache:
                 f"{length} tokens do not fit the model's context of {self.config.context_length}; "
                 "shorten the prompt or ask for fewer new tokens"
             )
-        self._resize(min(max(length, 2 * self.capacity), self.config.context_length))
+        self._resize(len(self._stores[0]), min(max(length, 2 * self.capacity), self.config.context_length))
 
-    def _resize(self, capacity: int) -> None:
-        for tensors in (self.keys, self.values):
-            for layer, old in enumerate(tensors):
-                new = old.new_zeros(*old.shape[:2], capacity, old.shape[3])
-                new[:, :, : self.longest] = old[:, :, : self.longest]
-                tensors[layer] = new
+    def _resize(self, rows: int, capacity: int) -> None:
+        """Move what is held into tensors with room for so many rows and tokens."""
+        for number, old in enumerate(self._stores):
+            new = old.new_zeros(rows, old.shape[1], capacity, old.shape[3])
+            new[: self.rows, :, : self.longest] = old[: self.rows, :, : self.longest]
+            self._stores[number] = new
         self.capacity = capacity
+        self._set_counts(self.counts)
 
     def advance(self, num_tokens: int, lengths: Tensor | None = None) -> None:
         """Count what was appended: `num_tokens` per row, or `lengths` (rows,) where rows were right-padded."""
@@ -89,26 +95,33 @@ class KVCache:
             self._set_counts([count + more for count, more in zip(self.counts, added, strict=True)])
 
     def keep(self, rows: Tensor | Sequence[int]) -> None:
-        """Keep only these rows (indices, in the order given)."""
+        """Keep only these rows (indices, each once), in the order given; only those that change place are copied."""
         index = torch.as_tensor(rows, dtype=torch.int64, device=self.lengths.device)
-        self.keys = [tensor.index_select(0, index) for tensor in self.keys]
-        self.values = [tensor.index_select(0, index) for tensor in self.values]
+        kept: list[int] = index.tolist()
+        if moved := [place for place, row in enumerate(kept) if row != place]:
+            target = torch.tensor(moved, device=index.device)
+            source = index.index_select(0, target)
+            for store in self._stores:
+                held = store[:, :, : self.longest]
+                held.index_copy_(0, target, held.index_select(0, source))
         self.lengths = self.lengths.index_select(0, index)
-        self._set_counts([self.counts[row] for row in index.tolist()])
+        self._set_counts([self.counts[row] for row in kept])
 
     def select(self, rows: Tensor | Sequence[int]) -> KVCache:
         """Return a new cache of these rows, some of them perhaps several times; this one stays as it is."""
-        other = copy.copy(self)  # `keep` replaces tensors and lists, it does not write into them
-        other.keep(rows)
+        index = torch.as_tensor(rows, dtype=torch.int64, device=self.lengths.device)
+        other = copy.copy(self)
+        other._stores = [store.index_select(0, index) for store in self._stores]
+        other.lengths = self.lengths.index_select(0, index)
+        other._set_counts([self.counts[row] for row in index.tolist()])
         return other
 
     def append_rows(self, other: KVCache) -> None:
-        """Add the rows of `other` below the rows of this cache; `other` must not be used afterwards."""
-        capacity = max(self.capacity, other.capacity)
-        for cache in (self, other):
-            if cache.capacity < capacity:
-                cache._resize(capacity)
-        self.keys = [torch.cat(pair) for pair in zip(self.keys, other.keys, strict=True)]
-        self.values = [torch.cat(pair) for pair in zip(self.values, other.values, strict=True)]
+        """Add the rows of `other` below the rows of this cache."""
+        total, before = self.rows + other.rows, self.rows
+        if total > len(self._stores[0]) or other.capacity > self.capacity:
+            self._resize(max(total, len(self._stores[0])), max(self.capacity, other.capacity))
+        for store, more in zip(self._stores, other._stores, strict=True):
+            store[before:total, :, : other.longest] = more[: other.rows, :, : other.longest]
         self.lengths = torch.cat((self.lengths, other.lengths))
         self._set_counts(self.counts + other.counts)

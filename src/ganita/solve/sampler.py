@@ -25,7 +25,7 @@ from ganita.tokenizer.tokenizer import Tokenizer
 __all__ = ["Completion", "Sampler"]
 
 _EARLY_ROOM = 64  # new tokens that a fresh cache has room for; most solutions are shorter, and it grows by itself
-_REFILL_SHARE = 4  # refill and compact when one in this many rows is free: copying a cache costs about one step
+_REFILL_SHARE = 4  # refill and compact when one in this many rows is free
 
 
 class Sampler(Generator):
@@ -120,13 +120,15 @@ class TorchBatch:
             if active.number == row and active.finished is None:
                 active.finished = "length"  # its place is free from the next step on
 
+    @torch.inference_mode()
     def step(self) -> list[Token]:
         """Give each row at work its next token, or let rows that wait enter."""
         alive = [place for place, row in enumerate(self._active) if row.finished is None]
         if len(self._active) - len(alive) >= max(1, len(self._active) // _REFILL_SHARE):
-            self._active = [self._active[place] for place in alive]
+            kept = _closed_up(alive)
+            self._active = [self._active[place] for place in kept]
             if self._cache is not None and self._active:
-                self._cache.keep(alive)
+                self._cache.keep(kept)
         free = self._max_rows - len(alive)
         if self._waiting and free >= max(1, self._max_rows // _REFILL_SHARE):
             return self._enter([self._waiting.popleft() for _ in range(min(free, len(self._waiting)))])
@@ -170,6 +172,15 @@ class TorchBatch:
         best = logprobs.topk(min(row.request.top_logprobs, len(logprobs)))
         top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
         return row.take(token, forced=forced, logprob=float(logprobs[token]), top=top)
+
+
+def _closed_up(alive: Sequence[int]) -> list[int]:
+    """Return places in a new order: the last ones fill the gaps, so that few rows of a cache have to move."""
+    kept = list(range(len(alive)))
+    gaps = sorted(set(kept) - set(alive))
+    for gap, place in zip(gaps, (place for place in alive if place >= len(alive)), strict=True):
+        kept[gap] = place
+    return kept
 
 
 def _chances(rows: Sequence[Row], settings: Draw) -> Tensor | None:
