@@ -34,6 +34,9 @@ import httpx
 import psutil
 from harness import RESULTS, versions
 
+from ganita.runs import Run
+from ganita.tokenizer.tokenizer import Tokenizer
+
 QUESTIONS = (
     "A box holds 12 pencils. How many pencils are in 4 boxes?",
     "Mira bakes 8 trays of 15 rolls and sells 70 of them. How many rolls are left?",
@@ -41,6 +44,7 @@ QUESTIONS = (
     "A train ticket costs 14 dollars and a bus ticket 9 dollars. What do 3 train tickets and 2 bus tickets cost?",
 )
 WARM_SECONDS = 10.0
+_ANSWER = 128  # tokens
 
 
 @dataclass
@@ -56,16 +60,19 @@ class Tally:
 
 
 def questions(run: Path) -> list[str]:
-    """Return the questions of the run's evaluation, or ours."""
+    """Return those questions of the run's evaluation that its model can read with an answer behind them, or ours."""
+    tokenizer = Tokenizer.load(Run(run).stage("tokenizer"))
+    room = Run(run).recipe().model.context_length - _ANSWER
     found = [json.loads(line)["question"] for path in run.glob("evaluate/*/items.jsonl") for line in path.open()]
-    return found or list(QUESTIONS)
+    lengths = map(len, tokenizer.encode_batch(found))
+    return [question for question, length in zip(found, lengths, strict=True) if length < room] or list(QUESTIONS)
 
 
 async def client(number: int, http: httpx.AsyncClient, asked: list[str], end: float, tally: Tally) -> None:
     """Ask one question after the other until `end`."""
     chance = random.Random(number)
     while time.monotonic() < end:
-        body: dict[str, Any] = {"prompt": chance.choice(asked), "max_tokens": 128, "seed": chance.randrange(2**31)}
+        body: dict[str, Any] = {"prompt": chance.choice(asked), "max_tokens": _ANSWER, "seed": chance.randrange(2**31)}
         if chance.random() < 1 / 8:
             body |= {"n": 8, "temperature": 0.7}
         body["stream"] = chance.random() < 2 / 3
