@@ -23,6 +23,7 @@ TOP = {
     "benchmarking",
     "baselines",
     "parity",
+    "standalone",
     "__main__",
 }
 FILES = sorted(SOURCE.rglob("*.py"))
