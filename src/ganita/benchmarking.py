@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganita.evaluate.suites import evaluate_more, require_askable, tasks_of
+from ganita.evaluate.suites import asked_with, evaluate_more, tasks_of
 from ganita.pipeline import execute, lock
 from ganita.progress import Reporter
-from ganita.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from ganita.recipe import Recipe
 from ganita.runs import Run
 from ganita.solve.sampler import with_likelihoods
 from ganita.solve.solver import load_solver
@@ -23,10 +23,7 @@ def evaluate_run(
     does not exist or cannot work, before any work.
     """
     tasks = tasks_of(suite, names)
-    tree = recipe_to_dict(recipe)
-    tree["evaluate"] |= settings
-    asked = recipe_from_dict(tree, where="ganita evaluate")  # checked as a recipe is
-    require_askable(tasks, asked)
+    asked = asked_with(recipe, settings, tasks)
     if not run.has("evaluate"):
         execute(recipe, run, reporter, only="evaluate")
     with lock(run.root):

@@ -16,7 +16,7 @@ from ganita import __version__
 from ganita.errors import GanitaError
 from ganita.evaluate.contamination import TOUCHED
 from ganita.evaluate.records import RESULTS
-from ganita.evaluate.suites import evaluate_more, require_askable, tasks_of
+from ganita.evaluate.suites import asked_with, evaluate_more, tasks_of
 from ganita.evaluate.tasks import find_tasks
 from ganita.hardware import describe
 from ganita.pipeline import lock
@@ -46,11 +46,8 @@ def evaluate_bundled(
     """
     card = read_card()
     own = recipe_from_dict(card["recipe"], overrides, where=NAME)
-    tree = recipe_to_dict(own)
-    tree["evaluate"] |= settings
-    asked = recipe_from_dict(tree, where="ganita evaluate")
     tasks = tasks_of(suite, names) or find_tasks(own.evaluate.tasks)
-    require_askable(tasks, asked)
+    asked = asked_with(own, settings, tasks)
     run = Run(out)
     with lock(run.root):
         open_run(run, recipe_to_dict(own), {"model": NAME, "dtype": card["dtype"], "files": card["files"]})
@@ -69,11 +66,8 @@ def evaluate_imported(
 ) -> dict[str, Any]:
     """Evaluate the model of `ganita import`, which has no corpus; as `evaluate_bundled`."""
     own = recipe_from_dict(read_json(run.root / "recipe.json"), overrides, where=str(run.root))
-    tree = recipe_to_dict(own)
-    tree["evaluate"] |= settings
-    asked = recipe_from_dict(tree, where="ganita evaluate")
     tasks = tasks_of(suite, names) or find_tasks(own.evaluate.tasks)
-    require_askable(tasks, asked)
+    asked = asked_with(own, settings, tasks)
     with lock(run.root):
         _open_evaluation(run, {name: run.manifest(name)["fingerprint"] for name in ("tokenizer", run.model_stage())})
         solver = load_solver(run.root, calculator=asked.evaluate.calculator, device=own.finetune.device)

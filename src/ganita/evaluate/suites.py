@@ -30,7 +30,7 @@ from ganita.evaluate.run import evaluate_task, files_behind
 from ganita.evaluate.scoring import judged_by
 from ganita.evaluate.tasks import Task, find_tasks, load_tasks
 from ganita.progress import Reporter
-from ganita.recipe import Recipe
+from ganita.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from ganita.runs import Run
 from ganita.solve.sampler import Sampler
 from ganita.storage import MANIFEST, fingerprint, read_json, remove, seal, write_json
@@ -67,6 +67,15 @@ def require_askable(tasks: Sequence[Task], recipe: Recipe) -> None:
         choose(task, recipe.evaluate)
         if recipe.evaluate.few_shot:
             require_demonstrations(task)
+
+
+def asked_with(recipe: Recipe, settings: Mapping[str, Any], tasks: Sequence[Task]) -> Recipe:
+    """Return a recipe whose `evaluate` has these fields, checked as any recipe is, and against what is to be asked."""
+    tree = recipe_to_dict(recipe)
+    tree["evaluate"] |= settings
+    asked = recipe_from_dict(tree, where="ganita evaluate")
+    require_askable(tasks, asked)
+    return asked
 
 
 def evaluate_more(
