@@ -20,7 +20,7 @@ import torch
 from harness import RESULTS
 from panels import Panel, draw
 from sweeps import summarise
-from trainings import earlier, held_out, prepare, write
+from trainings import earlier, held_out, prepare, widened, write
 
 from ganita import storage
 from ganita.errors import NonFiniteError
@@ -38,15 +38,7 @@ ADAMW_PER_MUON = Train.learning_rate / Train.muon_learning_rate
 
 def shape(width: int, form: str, base: int, options: argparse.Namespace) -> Model:
     """Widen by more heads of one width."""
-    return Model(
-        layers=options.layers,
-        width=width,
-        heads=width // options.head_width,
-        hidden=8 * width // 3 // 8 * 8,  # no rounding to 64 here: it would change the ratio to the width
-        context_length=options.context,
-        init_std=options.init_std,
-        mup_base_width=base if form == "mup" else 0,
-    )
+    return widened(width, options, options.init_std, base if form == "mup" else 0)
 
 
 # ------------------------------------------------------------------------------------------------ coordinate check

@@ -26,7 +26,7 @@ import scaling_fit
 import torch
 from harness import RESULTS
 from panels import Panel, draw
-from trainings import earlier, facts_of, held_out, prepare, write
+from trainings import earlier, facts_of, held_out, prepare, widened, write
 
 from ganita.errors import GanitaError, NonFiniteError
 from ganita.evaluate.contamination import find_overlap
@@ -49,15 +49,8 @@ _ASKED_OF_IT = ("minutes", "widths", "tokens", "flops", "predict", "replicates")
 
 def shape(width: int, options: argparse.Namespace) -> Model:
     """Return the family's member of this width."""
-    return Model(
-        layers=options.layers,
-        width=width,
-        heads=width // options.head_width,
-        hidden=8 * width // 3 // 8 * 8,  # no rounding to 64 here: it would change the ratio to the width
-        context_length=options.context,
-        init_std=round(0.64 / options.base_width**0.5, 4),  # as 0.02 at 1,024: model/mup.py
-        mup_base_width=options.base_width,
-    )
+    init_std = round(0.64 / options.base_width**0.5, 4)  # as 0.02 at 1,024: model/mup.py
+    return widened(width, options, init_std, options.base_width)
 
 
 def size_of(width: int, vocabulary: int, options: argparse.Namespace) -> int:

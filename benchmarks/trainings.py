@@ -56,6 +56,19 @@ def prepare(run: Run, model: Model, train: Train, seed: int, micro_rows: int = 0
     )
 
 
+def widened(width: int, options: argparse.Namespace, init_std: float, mup_base_width: int) -> Model:
+    """Return a member of a family of equal depth, widened by more heads of one width."""
+    return Model(
+        layers=options.layers,
+        width=width,
+        heads=width // options.head_width,
+        hidden=8 * width // 3 // 8 * 8,  # no rounding to 64 here: it would change the ratio to the width
+        context_length=options.context,
+        init_std=init_std,
+        mup_base_width=mup_base_width,
+    )
+
+
 def held_out(run: Run, context: int, num_rows: int) -> Batch:
     """Return held-out rows of the training sources: the same for every training."""
     shards, recipe = run.stage("shards"), run.recipe()
