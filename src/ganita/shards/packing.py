@@ -5,8 +5,9 @@ Documents are counted in pairs: one of L tokens has L - 1 pairs of (token, next 
 
     cut    (text)      documents end to end, cut every `context_length` pairs; the last row of an epoch is
                        filled up with padding. Every pair occurs exactly once in an epoch.
-    whole  (problems)  whole documents, as many as fit, in order (next-fit); the rest of a row is padding. A
-                       document of more than context_length + 1 tokens is left out, and counted.
+    whole  (problems)  whole documents; what is left of a row is padding. A row begins with the first document that
+                       waits and takes, while one fits, the longest that fits of the next 64 (best-fit). A document of
+                       more than context_length + 1 tokens is left out, and counted.
 
 No pair crosses a document border, and `<|end|>`, after which nothing comes, is a target but never an input.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import bisect
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +25,9 @@ from numpy.typing import NDArray
 
 from ganita.shards.mixture import shuffled
 
+# Documents that a row is chosen from. On problems of about 110 tokens in rows of 320, 81 % of a row is used if rows
+# take documents as they come, 95 % with 16 to choose from, 97.5 % with 64, 98 % with 256.
+_WAITING = 64
 _KEPT_EPOCHS = 2  # a batch lies in one epoch or across the border of two
 
 
@@ -37,11 +42,13 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class _Epoch:
-    order: NDArray[np.int64]  # (num_documents,) documents in the order of this epoch
+    order: NDArray[np.int64]  # (num_documents,) documents in the order of their rows
     ends: NDArray[np.int64]  # (num_documents,) pairs up to the end of each
-    starts: list[int]  # first document of each row and one past the last (whole mode)
     num_rows: int
-    places: NDArray[np.int64]  # (num_documents,) place of each in the order of all that fit `longest` (whole mode)
+    # Whole mode; places are those in the order, before packing, of all documents that fit `longest`.
+    starts: list[int]  # (num_rows + 1) first document of each row and one past the last
+    passed: NDArray[np.int64]  # (num_rows,) place after all documents of the rows before
+    waiting: NDArray[np.int64]  # (num_rows,) least place of a document in this row or a later one
 
 
 class Packer:
@@ -121,20 +128,16 @@ class Packer:
         number, index = self.locate(row)
         if self.mode == "cut":
             return number * self.num_pairs + index * self.context_length
-        epoch = self._epoch(number)
-        # After the last document before the row, not at its first: a longer row can still take what lies between.
-        before = int(epoch.places[epoch.starts[index] - 1]) + 1 if index else 0
-        return number * len(self._ordered) + before
+        return number * len(self._ordered) + int(self._epoch(number).passed[index])
 
     def row_from(self, position: int) -> int:
-        """Return the first row that begins at `position` or later."""
+        """Return the first row from which on nothing lies before `position`."""
         if self.mode == "cut":
             number, pairs = divmod(position, self.num_pairs)
             return number * self.rows_of_epoch(0) + -(-pairs // self.context_length)
         number, place = divmod(position, len(self._ordered))
-        epoch = self._epoch(number)
-        document = int(np.searchsorted(epoch.places, place))
-        return sum(map(self.rows_of_epoch, range(number))) + bisect.bisect_left(epoch.starts, document)
+        row = int(np.searchsorted(self._epoch(number).waiting, place))
+        return sum(map(self.rows_of_epoch, range(number))) + row
 
     def pieces(self, row: int) -> list[Piece]:
         """Return the pieces of row `row` of the stream, left to right."""
@@ -168,20 +171,42 @@ class Packer:
     def _arrange(self, number: int) -> _Epoch:
         order = self._ordered[shuffled(len(self._ordered), "documents", self.seed, self.name, number)]
         if self.mode == "cut":
-            return _Epoch(order, np.cumsum(self._pairs[order]), [], self.rows_of_epoch(number), order[:0])
+            none = order[:0]
+            return _Epoch(order, np.cumsum(self._pairs[order]), self.rows_of_epoch(number), [], none, none)
         places = np.flatnonzero(self._pairs[order] <= self.context_length)
+        chosen, starts = best_fit(self._pairs[order[places]].tolist(), self.context_length)
+        places = places[chosen]
         order = order[places]
-        ends = np.cumsum(self._pairs[order])
-        starts = self._next_fit(ends)
-        return _Epoch(order, ends, starts, len(starts) - 1, places)
+        firsts = np.array(starts[:-1], dtype=np.int64)
+        passed = np.concatenate([[0], np.maximum.accumulate(places) + 1])[firsts]
+        waiting = np.minimum.accumulate(places[::-1])[::-1][firsts]
+        return _Epoch(order, np.cumsum(self._pairs[order]), len(firsts), starts, passed, waiting)
 
-    def _next_fit(self, ends: NDArray[np.int64]) -> list[int]:
-        """Return the first document of each row, and one past the last document of the last row."""
-        before = np.concatenate([[0], ends[:-1]])
-        # Where the row that starts at each document would have to end, for all documents at once; the rows
-        # themselves are then a walk along these arrows.
-        following = np.searchsorted(ends, before + self.context_length, side="right").tolist()
-        starts, count = [0], len(ends)
-        while starts[-1] < count:
-            starts.append(following[starts[-1]])
-        return starts
+
+def best_fit(sizes: Sequence[int], room: int, num_waiting: int = _WAITING) -> tuple[list[int], list[int]]:
+    """Pack documents of `sizes`, at most `room` each, into rows that hold `room`.
+
+    Returns the numbers of the documents in the order of their rows, and where in it each row begins, with the end. A
+    row begins with the first document that waits; of the `num_waiting` documents that wait it then takes the longest
+    that fits (of equal ones the last), again and again. So no document comes much later than it would unpacked.
+    """
+    waiting: list[tuple[int, int]] = []  # (size, document), sorted
+    placed = bytearray(len(sizes))
+    order: list[int] = []
+    starts = [0]
+    following = first = 0
+    while len(order) < len(sizes):
+        while following < len(sizes) and len(waiting) < num_waiting:
+            bisect.insort(waiting, (sizes[following], following))
+            following += 1
+        while placed[first]:
+            first += 1
+        place, left = bisect.bisect_left(waiting, (sizes[first], first)), room
+        while place >= 0:
+            size, document = waiting.pop(place)
+            placed[document] = 1
+            order.append(document)
+            left -= size
+            place = bisect.bisect_right(waiting, (left, len(sizes))) - 1
+        starts.append(len(order))
+    return order, starts

@@ -2,7 +2,8 @@
 
 Consecutive phases of one context length make a span, and each span deals rows by a `Draw` of its own. A stream goes
 on where the span before left it: at the first row, in the packing of the new length, that repeats nothing. So an
-epoch stays an epoch over a change of length, up to less than one row of each stream.
+epoch stays an epoch over a change of length, up to less than one row of each stream of text and, of worked problems,
+the documents that waited for a row (fewer than 64).
 """
 
 from __future__ import annotations
