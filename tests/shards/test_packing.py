@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ganita.shards.mixture import shuffled
-from ganita.shards.packing import Packer, Piece
+from ganita.shards.packing import Packer, Piece, best_fit
 
 LENGTHS = st.lists(st.integers(2, 40), min_size=1, max_size=40)
 
@@ -18,20 +20,29 @@ def brute_force(lengths: list[int], context: int, mode: str, seed: int, epoch: i
     """Pack one epoch a pair at a time (cut) or a document at a time (whole)."""
     kept = [i for i, length in enumerate(lengths) if mode == "cut" or length - 1 <= context]
     order = [kept[i] for i in shuffled(len(kept), "documents", seed, "s", epoch)]
-    rows: list[list[Piece]] = [[]]
-    used = 0
-    for document in order:
-        pairs, begin = lengths[document] - 1, 0
-        if mode == "whole" and used + pairs > context:
-            rows.append([])
-            used = 0
-        while begin < pairs:
-            if used == context:
-                rows.append([])
-                used = 0
-            length = min(pairs - begin, context - used)
-            rows[-1].append(Piece(document, begin, length, used))
-            begin, used = begin + length, used + length
+    rows: list[list[Piece]] = []
+    if mode == "cut":
+        pairs = [(document, begin) for document in order for begin in range(lengths[document] - 1)]
+        for start in range(0, len(pairs), context):
+            pieces: list[Piece] = []
+            for column, (document, begin) in enumerate(pairs[start : start + context]):
+                if pieces and pieces[-1].document == document:
+                    pieces[-1] = pieces[-1]._replace(length=pieces[-1].length + 1)
+                else:
+                    pieces.append(Piece(document, begin, 1, column))
+            rows.append(pieces)
+        return rows
+    while order:
+        waiting, chosen = order[:64], [order[0]]
+        while True:
+            room = context - sum(lengths[document] - 1 for document in chosen)
+            fitting = [d for d in waiting if d not in chosen and lengths[d] - 1 <= room]
+            if not fitting:
+                break
+            chosen.append(max(fitting, key=lambda d: (lengths[d], waiting.index(d))))
+        order = [document for document in order if document not in chosen]
+        columns = np.cumsum([0] + [lengths[document] - 1 for document in chosen]).tolist()
+        rows.append([Piece(d, 0, lengths[d] - 1, at) for d, at in zip(chosen, columns, strict=False)])
     return rows
 
 
@@ -74,6 +85,26 @@ def test_whole_documents_stay_whole(lengths: list[int], context: int) -> None:
         pieces = packer.pieces(row)
         assert all(piece.begin == 0 and piece.length == lengths[piece.document] - 1 for piece in pieces)
         assert sum(piece.length for piece in pieces) <= context
+
+
+@given(st.lists(st.integers(1, 30), max_size=200), st.integers(1, 20))
+def test_best_fit_places_each_document_once_and_soon(sizes: list[int], num_waiting: int) -> None:
+    order, starts = best_fit(sizes, 30, num_waiting)
+    assert sorted(order) == list(range(len(sizes)))
+    assert starts[0] == 0 and starts[-1] == len(order) and starts == sorted(set(starts))
+    for begin, end in itertools.pairwise(starts):
+        assert sum(sizes[document] for document in order[begin:end]) <= 30
+        assert order[begin] == min(order[begin:]), "a row begins with the first that waits"
+    assert all(document < place + num_waiting for place, document in enumerate(order))
+
+
+def test_best_fit_leaves_less_padding() -> None:
+    """Problems of about a third of a row: one at a time as they come fills 80 % of the rows, best-fit 97 %."""
+    sizes = np.random.default_rng(1).gamma(6.0, 18.0, 5000).astype(int).clip(20, 320).tolist()
+    in_turn = len(best_fit(sizes, 320, 1)[1]) - 1
+    fitted = len(best_fit(sizes, 320)[1]) - 1
+    assert sum(sizes) / (320 * in_turn) < 0.85
+    assert sum(sizes) / (320 * fitted) > 0.96
 
 
 def test_cut_rows_are_full_but_the_last() -> None:
