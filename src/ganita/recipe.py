@@ -177,6 +177,7 @@ class Train:
     rope_method: Literal["", "linear", "yarn"] = option("", "how: linear interpolation or YaRN; empty: as before")
     loss_on: Literal["all", "solution"] = option("all", "which tokens of a worked problem carry loss")
     calculator_loss: bool = option(True, "the results that the calculator writes while decoding carry loss, too")
+    document_masking: bool = option(True, "a token sees only its own document; false: all of its row before it")
     forms: tuple[str, ...] = option((), "solution forms to train on; empty: all that the shards hold")
     phases: tuple[Phase, ...] = option((), "a curriculum, one [[pretrain.phases]] table each; empty: one mixture")
     optimizer: Literal["adamw", "muon"] = option("muon", "muon: matrices by Muon, the rest by AdamW")

@@ -79,8 +79,14 @@ def make_loader(
     *,
     loss_on: str = "all",
     calculator: CalculatorTokens | None = None,
+    document_masking: bool = True,
     tokenizer_fingerprint: str = "",
     **options: Any,
 ) -> Loader:
-    draw = make_draw(folder, **options)
-    return Loader(draw, loss_on=loss_on, calculator=calculator, tokenizer_fingerprint=tokenizer_fingerprint)
+    return Loader(
+        make_draw(folder, **options),
+        loss_on=loss_on,
+        calculator=calculator,
+        document_masking=document_masking,
+        tokenizer_fingerprint=tokenizer_fingerprint,
+    )

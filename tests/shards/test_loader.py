@@ -100,6 +100,15 @@ def test_each_stream_gives_every_pair_once_an_epoch(tmp_path: Path) -> None:
     assert loader.draw.drawn(0, num_rows)["book"] == {"rows": num_rows, "tokens": 151, "share": 1.0, "epochs": 1.0}
 
 
+def test_rows_without_document_masking_are_one_document(small: Path) -> None:
+    masked, whole = make_loader(small), make_loader(small, document_masking=False)
+    for step in range(10):
+        left, right = masked.rows(step), whole.rows(step)
+        assert torch.equal(left.tokens, right.tokens) and torch.equal(left.targets, right.targets)
+        assert torch.equal(right.documents, left.documents.clamp(max=0)), "padding stays apart"
+        assert left.documents.max() > 0, "else the test says nothing"
+
+
 def test_loss_on_solution_only(small: Path) -> None:
     everything, solution = make_loader(small), make_loader(small, loss_on="solution")
     documents = write_shards(small.parent / "again", STREAMS)

@@ -36,7 +36,8 @@ class Loader:
     """The rows that `draw` draws, packed to its context length.
 
     With loss_on="solution" the prompt of a worked problem carries no loss, and with `calculator` neither do the results
-    that it writes. `validation` always has the same rows: take `rows(0)`.
+    that it writes. Without `document_masking` all documents of a row count as one, so that attention crosses their
+    borders; targets never do. `validation` always has the same rows: take `rows(0)`.
 
     Raises `GanitaError` for shards of another tokenizer, `IntegrityError` for a file that is not what the manifest
     says.
@@ -48,6 +49,7 @@ class Loader:
         *,
         loss_on: Literal["all", "solution"] = "all",
         calculator: CalculatorTokens | None = None,
+        document_masking: bool = True,
         tokenizer_fingerprint: str = "",
     ) -> None:
         if loss_on not in ("all", "solution"):
@@ -55,6 +57,7 @@ class Loader:
         folder, index, split = draw.folder, draw.index, draw.split
         check_tokenizer(folder, index, tokenizer_fingerprint)
         self.draw, self.loss_on, self._calculator = draw, loss_on, calculator
+        self._document_masking = document_masking
         self.rows_per_batch, self.context_length = draw.rows_per_batch, draw.context_length
         self.vocabulary_size: int = index["vocabulary_size"]
         self._pad_id: int = index["pad_id"]
@@ -98,7 +101,7 @@ class Loader:
             place = slice(piece.column, piece.column + piece.length)
             tokens[place] = ids[:-1]
             targets[place] = ids[1:]
-            documents[place] = number
+            documents[place] = number if self._document_masking else 0
             num_prompt = int(stream.prompts[piece.document])  # 0: not a worked problem
             # Token `num_prompt` is the first of the solution; it is the target of the token before it.
             silent = num_prompt - 1 - piece.begin

@@ -254,10 +254,10 @@ def _start_model(stage: str, recipe: Recipe, run: Run, vocabulary_size: int) -> 
     return Decoder(resolve(recipe.model, vocabulary_size))
 
 
-def _silent(train: Train, run: Run) -> dict[str, Any]:
-    """Return the options of `Loader` that say which tokens carry no loss."""
+def _row_options(train: Train, run: Run) -> dict[str, Any]:
+    """Return the options of `Loader` that say which tokens carry no loss, and whether documents see each other."""
     calculator = None if train.calculator_loss else CalculatorTokens(Tokenizer.load(run.stage("tokenizer")))
-    return {"loss_on": train.loss_on, "calculator": calculator}
+    return {"loss_on": train.loss_on, "calculator": calculator, "document_masking": train.document_masking}
 
 
 def _loaders(
@@ -266,8 +266,8 @@ def _loaders(
     """Open the training rows, and say what will be drawn of each stream."""
     # Today's weights, not those of the day when the shards were written: a weight does not touch the tokens.
     draws = stage_draws(recipe, stage, run.stage("shards"), spans)
-    silent = _silent(getattr(recipe, stage), run)
-    loaders = [Loader(draw, tokenizer_fingerprint=tokenizer_fingerprint, **silent) for draw in draws]
+    options = _row_options(getattr(recipe, stage), run)
+    loaders = [Loader(draw, tokenizer_fingerprint=tokenizer_fingerprint, **options) for draw in draws]
     return SpanLoader(loaders, spans), draws_report(draws, spans)
 
 
@@ -293,7 +293,8 @@ def _validation(stage: str, recipe: Recipe, run: Run, context: int, reporter: Re
     try:
         rows, shards = train.validate_rows, run.stage("shards")
         draw = stage_draw(recipe, stage, shards, split="validation", context_length=context, rows_per_batch=rows)
-        return Loader(draw, **_silent(train, run))
+        # A benchmark's question stands alone: so do the held-out documents, however the training rows are masked.
+        return Loader(draw, **_row_options(replace(train, document_masking=True), run))
     except IntegrityError:
         raise
     except GanitaError as error:
