@@ -4,8 +4,7 @@
 
 An arms file names a recipe (beside it) and, for each arm, the settings that it changes. Every arm is a whole
 `ganita run` with every seed, in a process of one thread, --jobs of them at once; a call that was cut off goes on where
-it stopped. Where arms differ in weights only (`share_shards`), the corpus, tokenizer and shards of a seed are made
-once and linked.
+it stopped. What the file says all arms `share` (of corpus, tokenizer and shards) is made once a seed and linked.
 
 Reported for each arm and benchmark: accuracies of the seeds, their mean, and the paired difference from the first arm
 with a 95 % interval by bootstrap over the items (scores are means over the seeds); the same for the loss on the gold
@@ -36,7 +35,7 @@ from ganita.evaluate.tasks import load_tasks
 from ganita.runs import Run
 from ganita.storage import read_json
 
-SHARED = ("corpus", "tokenizer", "shards")
+SHARED = ("corpus", "tokenizer", "shards")  # stages that arms can share, each made from the one before
 
 
 class Ablation:
@@ -49,7 +48,9 @@ class Ablation:
         self.recipe = path.parent / about["recipe"]
         self.arms: dict[str, dict[str, Any]] = tree["arms"]
         self.seeds = range(1, (seeds or about["seeds"]) + 1)
-        self.share_shards: bool = about.get("share_shards", False)
+        self.shared: list[str] = about.get("share", [])
+        if self.shared != list(SHARED[: len(self.shared)]):
+            raise GanitaError(f"{path}: share = {self.shared}: must be the first stages of {', '.join(SHARED)}")
         self.runs = runs
 
     def run_name(self, arm: str, seed: int) -> str:
@@ -74,8 +75,8 @@ class Ablation:
         if Run(folder).has("evaluate"):
             return
         first = self.folder(next(iter(self.arms)), seed)
-        if self.share_shards and folder != first:
-            for stage in SHARED:
+        if folder != first:
+            for stage in self.shared:
                 if not (folder / stage).exists():
                     folder.mkdir(parents=True, exist_ok=True)
                     _link(first / stage, folder / stage)
@@ -83,11 +84,11 @@ class Ablation:
         print(f"  {arm}, seed {seed}: {self.accuracies(arm, seed)}", flush=True)
 
     def prepare(self, seed: int) -> None:
-        """Make the shards that the arms of a seed share."""
+        """Make the stages that the arms of a seed share."""
         first = next(iter(self.arms))
-        if self.share_shards and not Run(self.folder(first, seed)).has("shards"):
-            for verb in (["corpus", "build"], ["tokenizer", "build"], ["shards", "build"]):
-                _call(self.command(verb, first, seed), self.folder(first, seed))
+        for stage in self.shared:
+            if not Run(self.folder(first, seed)).has(stage):
+                _call(self.command([stage, "build"], first, seed), self.folder(first, seed))
 
     def accuracies(self, arm: str, seed: int) -> dict[str, float]:
         """Return the strict accuracy of each benchmark, in percent."""
