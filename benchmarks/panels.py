@@ -38,7 +38,7 @@ def draw(path: Path, panels: Sequence[Panel]) -> None:
     log_x, log_y = panels[0].log_x, panels[0].log_y
     x_range = (min(xs) if log_x else 0.0, max(xs))
     width = WIDTH if len(panels) > 1 else 2 * WIDTH
-    frame = Frame(width, HEIGHT, x_range, bounds, log_x, log_y, left=52, top=30, bottom=42)
+    frame = Frame(width, HEIGHT, x_range, bounds, log_x, log_y, left=52, right=18, top=30, bottom=42)
     parts = [
         tag("g", draw_panel(panel, frame), transform=f"translate({index % 2 * WIDTH} {index // 2 * HEIGHT})")
         for index, panel in enumerate(panels)
@@ -64,7 +64,7 @@ def draw_panel(panel: Panel, frame: Frame) -> Markup:
     """Draw axes, lines and marks of one panel."""
     parts = [tag("text", panel.title, x=frame.left, y=18, font_weight="bold")]
     bottom = frame.height - frame.bottom
-    for value in log_ticks(*frame.y_range, (1,)) if panel.log_y else linear_ticks(*frame.y_range, 5):
+    for value in log_ticks(*frame.y_range) if panel.log_y else linear_ticks(*frame.y_range, 5):
         y = round(frame.y(value), 1)
         parts.append(tag("line", x1=frame.left, x2=frame.width - frame.right, y1=y, y2=y))
         parts.append(tag("text", f"{value:.3g}", x=frame.left - 5, y=y + 4, text_anchor="end"))
