@@ -78,8 +78,9 @@ def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
         times = width_multiplier(config)
         plan.add("muP", f"{times:g} x", f"width {config.width} over {config.mup_base_width}; rates as at the base")
     pending = {step.stage.name for step in plan.steps if step.action not in ("skip", "restore")}
+    sets = supply(recipe.corpus)
     if "corpus" in pending:
-        plan.rows.extend(supply(recipe.corpus).rows())
+        plan.rows.extend(sets.rows())
     # Shards that are going to be made again say nothing of what will be drawn.
     ready = any(step.stage.name == "shards" and step.action == "skip" for step in plan.steps)
     activations = 0.0
@@ -90,7 +91,7 @@ def make_plan(recipe: Recipe, run: Run, *, calibrate: bool = True) -> Plan:
             _plan_mixture(plan, name, train, recipe, run.stage("shards") if ready else None)
     _plan_other_time(plan, recipe, pending)
     _plan_memory(plan, recipe, parameters, activations, hardware.memory_limit_bytes())
-    _plan_disk(plan, recipe, run, parameters)
+    _plan_disk(plan, recipe, run, parameters, downloads=bool(sets.to_download))
     if calibrate:
         _plan_cost(plan, recipe)
     return plan
@@ -255,9 +256,7 @@ def _plan_memory(plan: Plan, recipe: Recipe, parameters: int, measured: float, l
         )
 
 
-def _plan_disk(plan: Plan, recipe: Recipe, run: Run, parameters: int) -> None:
-    from ganita.corpus.registry.supply import supply
-
+def _plan_disk(plan: Plan, recipe: Recipe, run: Run, parameters: int, *, downloads: bool) -> None:
     outside = next(step.identity["outside"] for step in plan.steps if step.stage.name == "corpus")
     text = _total_bytes(outside) * 4
     generated = sum(source.count for source in recipe.corpus.sources) * 600  # bytes of one written problem
@@ -267,7 +266,7 @@ def _plan_disk(plan: Plan, recipe: Recipe, run: Run, parameters: int) -> None:
     needed = (text + generated) * 1.7 + keep * (_CHECKPOINT_BYTES + averages) * parameters + 8 * parameters
     folder = next(path for path in (run.root, *run.root.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    more = "; sets to download are not in it" * bool(supply(recipe.corpus).to_download)
+    more = "; sets to download are not in it" * downloads
     reason = f"documents and shards, {keep} checkpoints, weights{more}; {free / 1e9:.1f} GB free"
     plan.add("disk", f"{needed / 1e9:.2f} GB", reason)
     if needed * _DISK_MARGIN > free:

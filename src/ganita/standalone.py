@@ -21,7 +21,7 @@ from ganita.evaluate.tasks import find_tasks
 from ganita.hardware import describe
 from ganita.pipeline import lock
 from ganita.progress import Reporter
-from ganita.recipe import recipe_from_dict, recipe_to_dict
+from ganita.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from ganita.runs import Run
 from ganita.solve.bundled import NAME, load_bundled, read_card
 from ganita.solve.sampler import with_likelihoods
@@ -52,7 +52,7 @@ def evaluate_bundled(
     with lock(run.root):
         open_run(run, recipe_to_dict(own), {"model": NAME, "dtype": card["dtype"], "files": card["files"]})
         write_json(run.root / TOUCHED, card["touched"])
-        solver = load_bundled(calculator=asked.evaluate.calculator, engine="torch")
+        solver = load_bundled(calculator=asked.evaluate.calculator, engine=_engine(own))
         return evaluate_more(run, asked, tasks, with_likelihoods(solver.sampler), reporter)
 
 
@@ -70,8 +70,14 @@ def evaluate_imported(
     asked = asked_with(own, settings, tasks)
     with lock(run.root):
         _open_evaluation(run, {name: run.manifest(name)["fingerprint"] for name in ("tokenizer", run.model_stage())})
-        solver = load_solver(run.root, calculator=asked.evaluate.calculator, device=own.finetune.device)
+        calculator, device = asked.evaluate.calculator, own.finetune.device
+        solver = load_solver(run.root, calculator=calculator, device=device, engine=_engine(own))
         return evaluate_more(run, asked, tasks, with_likelihoods(solver.sampler), reporter)
+
+
+def _engine(recipe: Recipe) -> str:
+    """Return the engine that is asked for; left to choose, PyTorch, which any benchmark can be asked of."""
+    return "torch" if recipe.evaluate.engine == "auto" else recipe.evaluate.engine
 
 
 def is_imported(run: Run) -> bool:

@@ -76,6 +76,8 @@ def test_the_command_line_uses_it(monkeypatch: pytest.MonkeyPatch, run: Run, out
         "families-first2": 2,
         "stories-first2": 2,
     }
+    code, _, errors = call("evaluate", "bundled", *words, "--set", "evaluate.engine=llama.cpp")
+    assert (code, len(errors)) == (2, 1), "an engine without likelihoods is refused, not passed over"
     bundle(run, out, "int8")
     code, _, errors = call("evaluate", "bundled", *words)
     assert (code, "results of another model" in errors[0]) == (2, True), errors

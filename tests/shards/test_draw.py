@@ -13,7 +13,7 @@ from ganita.shards.draw import Draw, stage_draw
 from ganita.shards.loader import Batch, Loader
 from tests.shards.streams import make_draw, make_loader, write_shards
 
-STREAMS = {"book": [40, 3, 90, 17] * 40, "sums.equations": [5, 9, 4, 12, 7] * 60, "sums.words": [13, 14, 11, 15, 13] * 30}
+STREAMS = {"book": [40, 3, 90, 17] * 40, "sums.equations": [5, 9, 4, 12, 7] * 60, "sums.words": [13, 14, 11] * 50}
 CURRICULUM = (Phase(2.0, {"sums": 0.0}), Phase(1.0), Phase(1.0, {"book": 0.5, "sums": 2.0}))
 
 

@@ -159,7 +159,7 @@ def test_row_from_is_the_first_row_that_repeats_nothing(
 
     def places(row: int) -> tuple[int, int]:
         """Return the first and the last place of a row: of pairs, or of documents before they were packed."""
-        epoch, index = right.locate(row)
+        epoch = right.locate(row)[0]
         if mode == "cut":
             first_pair = right.position(row)
             return first_pair, first_pair + sum(piece.length for piece in right.pieces(row)) - 1
