@@ -78,6 +78,33 @@ def test_people_are_told_from_places_and_surnames(question: str, names: list[str
     assert Cast(question, []).names == names
 
 
+@pytest.mark.parametrize(
+    ("question", "gender"),
+    [
+        ("Sam has 9 dimes. She buys 4 plums.", "she"),
+        ("Sam has 9 dimes. He buys 4 plums.", "he"),
+        ("Sam has 9 dimes and buys 4 plums.", "he"),
+        ("Sam has 9 dimes. His sister wants one. She gets it.", "he"),
+        ("Sam met Clara. She has 9 dimes.", "he"),
+    ],
+)
+def test_pronouns_decide_for_the_only_person(question: str, gender: str) -> None:
+    cast = Cast(question, [])
+    assert cast.genders[cast.names.index("Sam")] == gender
+
+
+def test_marks_of_a_test_stay_at_most_a_hundred() -> None:
+    given = problem(
+        "Ida's first quiz scores are 45, 80 and 65. What must she get on the next for an average of 70 on 4 quizzes?",
+        "So far she has 45+80+65 = <<45+80+65=190>>190 points.",
+        "She needs 4*70 = <<4*70=280>>280 points.",
+        "So 280-190 = <<280-190=90>>90.",
+    )
+    answers = [float(variant.answer) for variant in Variants([given]).generate(40, 1)]
+    assert len(set(answers)) > 5
+    assert max(answers) <= 100
+
+
 def test_a_larger_count_goes_on_and_another_seed_differs() -> None:
     compiled = Variants(PROBLEMS)
     few, many = list(compiled.generate(9, 5)), list(compiled.generate(30, 5))

@@ -88,3 +88,39 @@ def test_the_hundred_of_a_percentage_is_no_result() -> None:
     )
     assert graph.marks[2].tree[1][2] == ("c", 100)
     assert graph.marks[2].tree[2] == ("v", len(graph.leaves) + 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "leaves"),
+    [
+        (  # 4 plants: one, another and the two remaining ones; 4 more tomatoes is another 4
+            problem(
+                "Ida has 4 rose bushes. One has 7 buds, another has 4 more buds than it, the two others 9 each. How many?",
+                "The second has 7+4 = <<7+4=11>>11 buds.",
+                "The others have 2*9 = <<2*9=18>>18.",
+                "In all 7+11+18 = <<7+11+18=36>>36.",
+            ),
+            (7, 9),
+        ),
+        (  # five days and the other two are a week
+            problem(
+                "Ida reads 6 pages a day on 5 days of the week and 9 pages on each of the other 2. How many a week?",
+                "On 5 days she reads 6*5 = <<6*5=30>>30.",
+                "On the others 9*2 = <<9*2=18>>18.",
+                "In all 30+18 = <<30+18=48>>48.",
+            ),
+            (6, 9),
+        ),
+        (  # without "other", 5 and 2 are numbers like any others
+            problem(
+                "Ida reads 6 pages a day for 5 days, then 9 pages a day for 2 days. How many pages has she read by then?",
+                "First she reads 6*5 = <<6*5=30>>30.",
+                "Then 9*2 = <<9*2=18>>18.",
+                "In all 30+18 = <<30+18=48>>48.",
+            ),
+            (6, 5, 9, 2),
+        ),
+    ],
+)
+def test_numbers_that_hang_together_are_not_drawn_apart(given: Problem, leaves: tuple[int, ...]) -> None:
+    assert link(given).leaves == leaves

@@ -72,11 +72,18 @@ def most(value: Number, units: frozenset[str], text: str) -> Number | None:
     for names, bound, needed in _BOUNDS:
         if units & names and value <= bound and re.search(needed, text):
             return bound
+    if value <= 100 and _GRADED.search(text):
+        return 100  # a test out of 100: neither the marks nor the mark that is still needed
     if units & {"years", "year"} and re.search(r"\bold\b|\bage|birthday", text):
         return max(value, 40) if value <= 40 else max(value, 95)
     return None
 
 
+_GRADED = re.compile(
+    r"(?=.*\b(?:tests?|quiz(?:zes)?|exams?|grades?|assignments?)\b)"
+    r"(?=.*\b(?:scores?d?|average[ds]?|marks|grade is|(?:got|gets?|earns?|received) an? \d+)\b)",
+    re.DOTALL,
+)
 _BOUNDS: tuple[tuple[frozenset[str], int, str], ...] = (
     (frozenset({"hours", "hour"}), 10, r"\bday\b|\bdays\b|daily|night"),
     (frozenset({"hours", "hour"}), 24, r""),

@@ -23,6 +23,9 @@ from ganita.corpus.variants.pins import constants_of, conversions, hidden_values
 
 MAX_READINGS = 512
 _SMALL = 7
+_LISTABLE = 20  # numbers up to this one may count what the question then tells one by one
+_SHARE_AFTER = re.compile(r"\s+(?:\w+ )?of (?:the|them|these|those|his|her|their|its)\b")
+_REST_BEFORE = re.compile(r"\b(?:other|remaining|rest of the)\s+$")
 _EQUALS = re.compile(r"=\s*\$?\s*(?=(\d[\d,]*(?:\.\d+)?|\.\d+))")
 _NOT_ARITHMETIC = re.compile(r"/[A-Za-z]+|[A-Za-z’'’%°\"]+(?:-[A-Za-z]+)*")
 COMPARES = re.compile(
@@ -86,6 +89,7 @@ def link(problem: Problem) -> Graph:
     operands = [[_value(token) for token in mark.tokens if is_number(token)] for mark in marks]
     pinned |= {value for value in hidden_values(" ".join(steps)) if value <= 12}
     pinned |= _overused(numerals, operands) & constants_of(problem.question + " " + " ".join(steps))
+    pinned |= _oversaid(numerals, operands) | _parts(numerals, problem.question)
     in_question = {n.value for n in numerals}
     free = [value for value in dict.fromkeys(n.value for n in numerals) if value not in pinned]
     leaves = _used(free, operands, numerals)
@@ -128,6 +132,36 @@ def _overused(numerals: Sequence[Numeral], operands: Sequence[Sequence[Number]])
     read = Counter(value for row in operands for value in row)
     said = Counter(numeral.value for numeral in numerals)
     return {value for value in said if value <= _SMALL and read[value] > said[value]}
+
+
+def _oversaid(numerals: Sequence[Numeral], operands: Sequence[Sequence[Number]]) -> set[Number]:
+    """Return small numbers that the question says of more things than the solution reads.
+
+    "4 tomato plants ... 4 more tomatoes", and then one plant, another and the two remaining ones: what counts the
+    plants only looks like the leaf.
+    """
+    read = Counter(value for row in operands for value in row)
+    said = Counter(numeral.value for numeral in numerals if numeral.unit not in ("%", "$"))
+    few = {value for value in said if 1 < value <= _LISTABLE and said[value] > read[value] > 0}
+    return {value for value in few if len({stem(n.unit) for n in numerals if n.value == value}) > 1}
+
+
+def _parts(numerals: Sequence[Numeral], question: str) -> set[Number]:
+    """Return the parts of a whole that is said or known, and the whole.
+
+    "5 days a week and 10 hours a day for the other 2", "90% of her sheep, but the remaining 10%", "5 bottles: 3 of the
+    bottles ... 2 of the bottles": none of these can be another number without the others.
+    """
+    found: set[Number] = set()
+    for one, two in itertools.permutations(numerals, 2):
+        whole = one.value + two.value
+        said = any(n.value == whole <= _LISTABLE for n in numerals)
+        known = (whole == 7 and "week" in question) or (whole == 100 and one.unit == two.unit == "%")
+        rest = _REST_BEFORE.search(question[: two.start]) is not None
+        shares = said and all(_SHARE_AFTER.match(question, n.end) for n in (one, two))
+        if shares or (rest and (known or said)):
+            found |= {one.value, two.value, whole}
+    return found
 
 
 def _not_scanned(text: str, numerals: Sequence[Numeral]) -> set[Number]:

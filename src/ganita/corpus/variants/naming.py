@@ -78,7 +78,7 @@ class Cast:
         self.names = sorted(name for name in words & genders.keys() if _is_person(name, text))
         # Two spellings of one person (Jacob, Jacoby) would become two people.
         self.names = [name for name in self.names if not any(_alike(name, word) for word in words)]
-        self.genders = [genders[name] for name in self.names]
+        self.genders = [_told_gender(genders[name], text) for name in self.names]
         self.taken = frozenset(words)
         self._pattern = re.compile(r"\b(" + "|".join(self.names) + r")\b") if self.names else None
         self._index = {name: index for index, name in enumerate(self.names)}
@@ -101,6 +101,30 @@ class Cast:
             used.add(name)
             out.append(name)
         return out
+
+
+_PRONOUNS = {
+    "he": re.compile(r"\b(?:he|him|his|himself)\b", re.IGNORECASE),
+    "she": re.compile(r"\b(?:she|her|hers|herself)\b", re.IGNORECASE),
+}
+_OTHERS = re.compile(
+    r"(?<=[a-z,;] )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|January|February|March|April|May|June|July|August"
+    r"|September|October|November|December)[A-Z][a-z]+"
+)
+_KIN = re.compile(
+    r"\b(?:mother|mom|mum|sister|wife|aunt|grandmother|grandma|daughter|niece|girlfriend|girl|woman|lady|father|dad"
+    r"|brother|husband|uncle|grandfather|grandpa|son|nephew|boyfriend|boy|man|Mrs|Ms|Miss|Mr)\b"
+)
+
+
+def _told_gender(gender: str, text: str) -> str:
+    """Return the gender that a text tells of its only person: Sam of whom it says "she" is no Malcolm."""
+    other = "she" if gender == "he" else "he"
+    people = set(names_in(text))
+    alone = len(people) == 1 and text.startswith(tuple(people)) and not set(_OTHERS.findall(text)) - people
+    if not alone or _KIN.search(text):
+        return gender
+    return other if _PRONOUNS[other].search(text) and not _PRONOUNS[gender].search(text) else gender
 
 
 def _alike(name: str, word: str) -> bool:

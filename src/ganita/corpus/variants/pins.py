@@ -63,6 +63,7 @@ _TRIGGERS: tuple[tuple[str, tuple[Number, ...]], ...] = (
     (r"dog|cat|horse|cow|pig|goat|sheep|chair|table|car\b|cars\b|tire", (4,)),
     (r"bicycle|bike|chicken|bird|people|person|children|eyes|hands|shoes|socks|legs|feet", (2,)),
     (r"spider|octop", (8,)),
+    (r"sandwich", (2,)),
     (r"\bMonday|\bFriday|Saturday|Sunday|weekday|school day", (2, 3, 4, 5)),
     (r"\bdeck\b|cards", (52,)),
     (r"thousand", (1000,)),

@@ -30,6 +30,7 @@ _ARTICLE = re.compile(r"\b([Aa])n? (\$?)$")
 _KNOWN_FACT = re.compile(
     r"\bstandard (?:basketball|football|soccer|deck)|\bregulation\b|Great Pyramid|Everest|Eiffel|Empire State|equator"
     r"|speed of (?:light|sound)|Pacific|Atlantic|Statue of Liberty|Golden Gate|Niagara"
+    r"|(?:United States|US|American) flag|original (?:13|thirteen) colonies"
 )
 _PROBES = (37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
 
