@@ -37,8 +37,8 @@ class Source:
     set: str = option("", "a public set of the registry (`id` or `id@revision`), under GANITA_DATA or on the hub")
     path: str = option("", "your own file or folder (jsonl, jsonl.gz, jsonl.zst, parquet, txt, md, tex, code)")
     families: str = option("", "procedural problems: `train` for the wordings and names open to training")
-    collection: Literal["core", "stories"] = option(
-        "core", "which families: core, short ones in many wordings; stories, many of them, two to eight steps"
+    collection: Literal["core", "plain", "stories"] = option(
+        "core", "which families: core, a few in many wordings; plain, one or two steps; stories, two to eight steps"
     )
     num_families: int = option(0, "draw from this many of the families only, chosen by their ids; 0: from all")
     num_wordings: int = option(0, "use this many wordings of each family; 0: all")

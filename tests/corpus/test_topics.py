@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganita.corpus.document import Problem
-from ganita.corpus.families import library
+from ganita.corpus.families import COLLECTIONS, library
 from ganita.corpus.procedural import KINDS
 from ganita.corpus.reading.readers import Skipped
 from ganita.corpus.sources import documents_of, open_source
@@ -25,7 +25,7 @@ def asked(question: str) -> Problem:
 
 
 def test_every_topic_of_the_families_and_every_kind_is_in_the_table() -> None:
-    entries = [*library("core").entries, *library("stories").entries]
+    entries = [entry for collection in COLLECTIONS for entry in library(collection).entries]
     assert {entry.topic for entry in entries} == {name for topic in topics().values() for name in topic.families}
     assert {kind for topic in topics().values() for kind in topic.kinds} == set(KINDS)
     for topic in topics().values():
@@ -86,7 +86,7 @@ def test_sources_keep_the_topic_alone(tmp_path: Path) -> None:
     items = list(documents_of(Source(name="own", path=str(path), kind="problem", topics=("geometry",)), 1))
     assert [item.answer for item in items if isinstance(item, Problem)] == ["16", "2"]
     assert [item.reason for item in items if isinstance(item, Skipped)] == ["topic", "topic"]
-    for collection in ("core", "stories"):
+    for collection in COLLECTIONS:
         families = Source(name="f", families="train", collection=collection, count=40, topics=("geometry",))
         drawn = list(documents_of(families, 1))
         found = {library(collection)[problem.family].topic for problem in drawn if isinstance(problem, Problem)}

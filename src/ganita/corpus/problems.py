@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganita.corpus.families.library import Library
 
 
-_WHICH = "a collection (core, stories) or a folder with families of your own; default: core"
+_WHICH = "a collection (core, plain, stories) or a folder with families of your own; default: core"
 
 
 def add_verbs(group: Any, verb: Any) -> None:

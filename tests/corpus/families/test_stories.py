@@ -1,4 +1,4 @@
-"""The collection `stories`: what every family of it must keep, and that the collections stay apart."""
+"""The collections `plain` and `stories`: what every family of them must keep, and that collections stay apart."""
 
 from __future__ import annotations
 
@@ -17,13 +17,22 @@ from ganita.corpus.sources import documents_of
 from ganita.recipe import recipe_from_dict
 
 
-def test_no_wording_of_any_family_has_a_fault() -> None:
-    assert check_folder(COLLECTIONS["stories"], draws=2) == []
+@pytest.mark.parametrize("collection", ["plain", "stories"])
+def test_no_wording_of_any_family_has_a_fault(collection: str) -> None:
+    assert check_folder(COLLECTIONS[collection], draws=2) == []
 
 
 @pytest.mark.slow
-def test_no_fault_in_many_draws() -> None:
-    assert check_folder(COLLECTIONS["stories"], draws=200, workers=2) == []
+@pytest.mark.parametrize("collection", ["plain", "stories"])
+def test_no_fault_in_many_draws(collection: str) -> None:
+    assert check_folder(COLLECTIONS[collection], draws=200, workers=2) == []
+
+
+def test_plain_problems_are_many_and_short() -> None:
+    families = library("plain").families
+    assert len(families) > 300
+    assert all(len(family.steps) <= 2 for family in families)
+    assert sum(len(family.steps) == 1 for family in families) > 0.3 * len(families)
 
 
 def test_it_is_many_situations_of_several_steps() -> None:

@@ -45,6 +45,7 @@ numbers, belongs to "held-out" alone.
     stats.py         variety, beside a set of human problems
     pools.toml       names, objects and places
     *.toml           the families of the collection `core`, by topic
+    plain/*.toml     those of `plain`: everyday problems of one or two steps, told in many ways
     stories/*.toml   those of `stories`: longer tales, two to eight steps, a web of relations each
 """
 
@@ -60,7 +61,7 @@ from ganita.corpus.families.loading import POOLS_FILE
 __all__ = ["COLLECTIONS", "Library", "cached_library", "library", "open_library", "read_library"]
 
 FOLDER = Path(__file__).parent
-COLLECTIONS = {"core": FOLDER, "stories": FOLDER / "stories"}
+COLLECTIONS = {"core": FOLDER, "plain": FOLDER / "plain", "stories": FOLDER / "stories"}
 
 
 def library(collection: str = "core") -> Library:
