@@ -95,7 +95,7 @@ def test_the_hundred_of_a_percentage_is_no_result() -> None:
     [
         (  # 4 plants: one, another and the two remaining ones; 4 more tomatoes is another 4
             problem(
-                "Ida has 4 rose bushes. One has 7 buds, another has 4 more buds than it, the two others 9 each. How many?",
+                "Ida has 4 roses. One has 7 buds, another has 4 more buds than it, the two others 9. How many buds?",
                 "The second has 7+4 = <<7+4=11>>11 buds.",
                 "The others have 2*9 = <<2*9=18>>18.",
                 "In all 7+11+18 = <<7+11+18=36>>36.",
@@ -113,7 +113,7 @@ def test_the_hundred_of_a_percentage_is_no_result() -> None:
         ),
         (  # without "other", 5 and 2 are numbers like any others
             problem(
-                "Ida reads 6 pages a day for 5 days, then 9 pages a day for 2 days. How many pages has she read by then?",
+                "Ida reads 6 pages a day for 5 days, then 9 pages a day for 2 days. How many pages is that?",
                 "First she reads 6*5 = <<6*5=30>>30.",
                 "Then 9*2 = <<9*2=18>>18.",
                 "In all 30+18 = <<30+18=48>>48.",
