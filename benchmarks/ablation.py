@@ -4,7 +4,8 @@
 
 An arms file names a recipe (beside it) and, for each arm, the settings that it changes. Every arm is a whole
 `ganita run` with every seed, in a process of one thread, --jobs of them at once; a call that was cut off goes on where
-it stopped. What the file says all arms `share` (of corpus, tokenizer and shards) is made once a seed and linked.
+it stopped. What the file says arms `share` (of corpus, tokenizer and shards) is made once a seed and linked; an arm
+with settings of its own for one of these stages makes it and those after it itself.
 
 Reported for each arm and benchmark: accuracies of the seeds, their mean, and the paired difference from the first arm
 with a 95 % interval by bootstrap over the items (scores are means over the seeds); the same for the loss on the gold
@@ -14,6 +15,7 @@ solutions of benchmarks that are slices of train (gold.py), in nats a solution. 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -76,7 +78,7 @@ class Ablation:
             return
         first = self.folder(next(iter(self.arms)), seed)
         if folder != first:
-            for stage in self.shared:
+            for stage in self.shared_with(arm):
                 if not (folder / stage).exists():
                     folder.mkdir(parents=True, exist_ok=True)
                     _link(first / stage, folder / stage)
@@ -89,6 +91,11 @@ class Ablation:
         for stage in self.shared:
             if not Run(self.folder(first, seed)).has(stage):
                 _call(self.command([stage, "build"], first, seed), self.folder(first, seed))
+
+    def shared_with(self, arm: str) -> list[str]:
+        """Return the shared stages before the first that the arm has settings for; weights only choose what is read."""
+        own = {key.partition(".")[0] for key in self.arms[arm] if not key.endswith("weight")}
+        return list(itertools.takewhile(lambda stage: stage not in own, self.shared))
 
     def accuracies(self, arm: str, seed: int) -> dict[str, float]:
         """Return the strict accuracy of each benchmark, in percent."""
