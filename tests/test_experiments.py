@@ -73,3 +73,31 @@ def test_a_precision_that_diverged_is_said(scripts: Any) -> None:
     assert scripts("precision").summarise(runs, options) == {"diverged": [("bfloat16", 1)]}
     runs[1]["losses"] = [3.0, 3.0, 3.1, 3.3]
     assert scripts("precision").summarise(runs, options)["train_difference"] == pytest.approx(0.2)
+
+
+def test_an_arm_makes_what_it_has_settings_for_and_what_follows(scripts: Any, tmp_path: Path) -> None:
+    arms = tmp_path / "small.arms.toml"
+    arms.write_text(
+        """
+        [experiment]
+        recipe = "small.toml"
+        seeds = 2
+        share = ["corpus", "tokenizer", "shards"]
+        [arms.all]
+        [arms."without code"]
+        "corpus.sources.code.weight" = 0
+        [arms.merged]
+        "tokenizer.method" = "merged"
+        [arms."fewer problems"]
+        "corpus.sources.stories.count" = 10
+        """,
+        encoding="utf-8",
+    )
+    ablation = scripts("ablation").Ablation(arms, 0, tmp_path)
+    shared = {arm: ablation.shared_with(arm) for arm in ablation.arms}
+    assert shared == {
+        "all": ["corpus", "tokenizer", "shards"],
+        "without code": ["corpus", "tokenizer", "shards"],
+        "merged": ["corpus"],
+        "fewer problems": [],
+    }
