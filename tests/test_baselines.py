@@ -13,6 +13,7 @@ from ganita.baselines import folder_name, plain
 from ganita.evaluate.compare import compare_folders
 from ganita.evaluate.records import read_records
 from ganita.evaluate.tasks import load_tasks
+from ganita.progress import Reporter
 from ganita.report.page import write
 from ganita.runs import Run
 from ganita.storage import read_json
@@ -78,7 +79,7 @@ def test_a_model_is_evaluated_read_and_compared(models: Path, capsys: pytest.Cap
     assert all(len(record.log_likelihoods) == 4 for record in scored)
     both = compare_folders(run.root / "evaluate", models / "runs" / "hf-llama" / "evaluate")
     assert [one.task for one in both] == tasks
-    assert write(run, cli.Reporter(quiet=True)).is_file()
+    assert write(run, Reporter(quiet=True)).is_file()
     capsys.readouterr()
     assert ganita("answers", run.root, "--task", "svamp", "--limit", "1") == 0
     assert "1 answers shown" in capsys.readouterr().out

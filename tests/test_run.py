@@ -148,10 +148,10 @@ def test_the_users_mistakes_are_one_line_and_exit_2(
 
 def test_our_mistakes_are_one_line_and_exit_1(tmp_path: Path) -> None:
     program = (
-        "import ganita.cli as cli\n"
+        "from ganita.cli import main, tools\n"
         "def broken(*_):\n    raise RuntimeError('it broke\\nhere')\n"
-        "cli.documentation = broken\n"
-        "cli.main(['recipe'])\n"
+        "tools.documentation = broken\n"
+        "main(['recipe'])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1

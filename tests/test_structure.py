@@ -104,5 +104,8 @@ for name in {modules!r}:
 
 
 def test_the_command_line_starts_without_torch() -> None:
-    program = "import sys, ganita.cli, ganita.pipeline, ganita.plan; sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys, ganita.pipeline, ganita.plan, ganita.cli.parser as parser; parser.make_parser().format_help(); "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

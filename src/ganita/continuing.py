@@ -19,7 +19,7 @@ from ganita import storage
 from ganita.corpus.topics import find_topic
 from ganita.errors import GanitaError
 from ganita.evaluate.compare import compare_folders
-from ganita.evaluate.contamination import find_overlap
+from ganita.evaluate.contamination import Overlaps
 from ganita.evaluate.records import RESULTS
 from ganita.evaluate.run import evaluate_task
 from ganita.evaluate.run import input_fingerprint as evaluate_inputs
@@ -151,10 +151,9 @@ def _evaluate_start(made: Run, recipe: Recipe, reporter: Reporter) -> None:
         storage.write_json(note, key)
         reporter.say(f"{start.root} on the same benchmarks")
         solver = load_solver(start.root, calculator=recipe.evaluate.calculator, device=recipe.finetune.device)
+        overlaps = Overlaps(made)
         results = {
-            task.name: evaluate_task(
-                task, recipe, solver.sampler, folder / task.name, reporter, find_overlap(task, made)
-            )
+            task.name: evaluate_task(task, recipe, solver.sampler, folder / task.name, reporter, overlaps.of(task))
             for task in find_tasks(recipe.evaluate.tasks)
         }
         storage.write_json(folder / RESULTS, results)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganita.evaluate import harness
-from ganita.evaluate.contamination import find_overlap
+from ganita.evaluate.contamination import Overlaps
 from ganita.evaluate.records import RESULTS
 from ganita.evaluate.suites import settings_name, show_table, tasks_of
 from ganita.evaluate.tasks import CHOICE, find_tasks
@@ -36,7 +36,7 @@ def evaluate_by_harness(
     tree["evaluate"] |= {**settings, "samples": 0, "calculator": False}  # the harness has none
     asked = recipe_from_dict(tree, where="ganita evaluate")
     ending = settings_name(recipe, asked)
-    out = run.root / harness.FOLDER
+    out, overlaps = run.root / harness.FOLDER, Overlaps(run)
     with lock(run.root), tempfile.TemporaryDirectory() as scratch:
         folder = export_run(run, Path(scratch) / "model")
         model = harness.load_model(folder, asked.evaluate.batch_rows, str(pick_device(recipe.finetune.device)))
@@ -45,8 +45,9 @@ def evaluate_by_harness(
         for task in tasks:
             name = task.name + ending
             fitted = model if task.scorer == CHOICE else harness.widened(model, asked.evaluate.max_new_tokens)
-            overlap = find_overlap(task, run)
-            results[name] = harness.evaluate_task(task, asked, fitted, tokenizer, out / name, reporter, overlap)
+            results[name] = harness.evaluate_task(
+                task, asked, fitted, tokenizer, out / name, reporter, overlaps.of(task)
+            )
             write_json(out / RESULTS, results)  # after each task: a killed call keeps what is done
     show_table({task.name + ending: results[task.name + ending] for task in tasks}, reporter)
     return out

@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ganita.corpus.contamination.ledger import touched_items
 from ganita.corpus.contamination.overlap import Index
 from ganita.corpus.document import Problem
 from ganita.errors import GanitaError
-from ganita.evaluate.contamination import Overlap, find_overlap
+from ganita.evaluate import contamination, suites
+from ganita.evaluate import run as stage
+from ganita.evaluate.contamination import Overlap, Overlaps, find_overlap
 from ganita.evaluate.tasks import load_tasks
+from ganita.progress import Reporter
+from ganita.recipe import recipe_from_dict, recipe_to_dict
 from ganita.runs import Run
 from ganita.storage import seal, write_json, write_text
 
@@ -74,3 +80,57 @@ def test_a_broken_ledger_is_an_error_before_anything_is_asked(tmp_path: Path) ->
     (tmp_path / "corpus" / "ledger.jsonl").unlink()
     with pytest.raises(GanitaError, match="no such file"):
         find_overlap(GSM8K, run)
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The ledgers that a test reads, one entry for each time."""
+    read: list[Path] = []
+
+    def counted(path: Path) -> dict[str, set[str]]:
+        read.append(path)
+        return touched_items(path)
+
+    monkeypatch.setattr(contamination, "touched_items", counted)
+    return read
+
+
+def test_the_ledger_is_read_once_for_all_tasks_and_only_if_one_needs_it(tmp_path: Path, readings: list[Path]) -> None:
+    run = Run(tmp_path)
+    make_corpus(run, ["gsm8k-test", "svamp"], rows())
+    overlaps = Overlaps(run)
+    assert overlaps.of(FAMILIES).items is None
+    assert readings == []
+    found = [overlaps.of(task) for task in (GSM8K, SVAMP, FAMILIES, GSM8K)]
+    assert readings == [tmp_path / "corpus" / "ledger.jsonl"]
+    assert found == [find_overlap(task, run) for task in (GSM8K, SVAMP, FAMILIES, GSM8K)]
+
+
+@pytest.mark.parametrize("how", ["stage", "suite"])
+def test_an_evaluation_of_several_tasks_reads_the_ledger_once(
+    tmp_path: Path, readings: list[Path], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    run, tasks = Run(tmp_path), [GSM8K, SVAMP, FAMILIES]
+    recipe = recipe_from_dict({"evaluate": {"tasks": [task.name for task in tasks]}})
+    make_corpus(run, ["gsm8k-test", "svamp"], rows())
+    given: dict[str, Overlap] = {}
+
+    def evaluate_task(task: Any, *others: Any) -> dict[str, Any]:
+        given[task.name] = others[-1]
+        return {}
+
+    for module in (stage, suites):
+        monkeypatch.setattr(module, "evaluate_task", evaluate_task)
+        monkeypatch.setattr(module, "summary_of", lambda result: {})
+    if how == "stage":
+        monkeypatch.setattr(stage, "load_solver", lambda *_, **__: SimpleNamespace(sampler=None))
+        stage.build(recipe, run, tmp_path / "evaluate.partial", Reporter(quiet=True))
+    else:
+        monkeypatch.setattr(suites, "_identity", lambda *_: {})
+        monkeypatch.setattr(suites, "show_table", lambda *_: None)
+        write_json(tmp_path / "recipe.json", recipe_to_dict(recipe))
+        write_json(tmp_path / "evaluate" / "results.json", {})
+        seal(tmp_path / "evaluate", {})
+        suites.evaluate_more(run, recipe, tasks, SimpleNamespace(), Reporter(quiet=True))  # type: ignore[arg-type]
+    assert len(readings) == 1
+    assert [given[task.name].items for task in tasks] == [frozenset({"t/0"}), frozenset(), None]

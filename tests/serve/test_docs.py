@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganita.cli import _parser
+from ganita.cli.parser import make_parser
 from ganita.serve.limits import Limits, read_limits
 from tests.serve.fake_solver import FakeSolver
 from tests.serve.running import running
@@ -43,7 +43,7 @@ def test_a_client_program_runs(program: str, solver: FakeSolver, capsys: pytest.
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_understood(command: str) -> None:
-    options = _parser().parse_args([word if word != "RUN" else "runs/quick" for word in shlex.split(command)[1:]])
+    options = make_parser().parse_args([word if word != "RUN" else "runs/quick" for word in shlex.split(command)[1:]])
     read_limits(options.limit)
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganita.errors import GanitaError
-from ganita.evaluate.contamination import find_overlap
+from ganita.evaluate.contamination import Overlaps
 from ganita.evaluate.records import ITEMS, RESULTS, Record, RecordFile, read_records
 from ganita.evaluate.results import describe, split, summarize
 from ganita.evaluate.run import evaluate_task
-from ganita.evaluate.tasks import find_tasks
+from ganita.evaluate.tasks import Task, find_tasks
 from ganita.progress import Reporter
 from ganita.recipe import Recipe
 from ganita.runs import Run
@@ -56,38 +56,42 @@ def _by_probabilities(runs: Sequence[Run], out: Path, reporter: Reporter) -> dic
         raise GanitaError("the runs have different tokenizers: averaged probabilities need one; use vote")
     ensemble = Ensemble([model for model, _ in loaded])
     sampler = Sampler(ensemble, loaded[0][1], calculator=recipe.evaluate.calculator)
-    recipe = replace(recipe, evaluate=replace(recipe.evaluate, samples=0))
+    recipe, overlaps = replace(recipe, evaluate=replace(recipe.evaluate, samples=0)), Overlaps(runs[0])
     return {
-        task.name: evaluate_task(task, recipe, sampler, out / task.name, reporter, find_overlap(task, runs[0]))
+        task.name: evaluate_task(task, recipe, sampler, out / task.name, reporter, overlaps.of(task))
         for task in find_tasks(recipe.evaluate.tasks)
     }
 
 
 def _by_vote(runs: Sequence[Run], out: Path, reporter: Reporter) -> dict[str, Any]:
-    recipe = runs[0].recipe()
-    return {task.name: _vote_on(task.name, runs, recipe, out, reporter) for task in find_tasks(recipe.evaluate.tasks)}
+    recipe, overlaps = runs[0].recipe(), Overlaps(runs[0])
+    tasks = find_tasks(recipe.evaluate.tasks)
+    return {task.name: _vote_on(task, runs, recipe, overlaps, out, reporter) for task in tasks}
 
 
-def _vote_on(task: str, runs: Sequence[Run], recipe: Recipe, out: Path, reporter: Reporter) -> dict[str, Any]:
-    found = [read_json(run.stage("evaluate") / RESULTS).get(task, {}) for run in runs]
+def _vote_on(
+    task: Task, runs: Sequence[Run], recipe: Recipe, overlaps: Overlaps, out: Path, reporter: Reporter
+) -> dict[str, Any]:
+    name = task.name
+    found = [read_json(run.stage("evaluate") / RESULTS).get(name, {}) for run in runs]
     if len({one.get("set_fingerprint") for one in found}) > 1:
-        raise GanitaError(f"{task}: the runs were not evaluated on the same items")
-    records = [list(read_records(run.stage("evaluate") / task / ITEMS)) for run in runs]
+        raise GanitaError(f"{name}: the runs were not evaluated on the same items")
+    records = [list(read_records(run.stage("evaluate") / name / ITEMS)) for run in runs]
     hashes = {one.get("prompt_hash") for one in found}
     elected = [_elected(votes) for votes in zip(*records, strict=True)]
     result = {
         **found[0],
         **summarize(elected),
-        "contamination": split(elected, find_overlap(find_tasks([task])[0], runs[0])),
+        "contamination": split(elected, overlaps.of(task)),
         "prompt_hash": hashes.pop() if len(hashes) == 1 else fingerprint([one.get("prompt_hash") for one in found]),
         "seconds": sum(one.get("seconds", 0.0) for one in found),
         "new_tokens": sum(one.get("new_tokens", 0) for one in found),
         "calculator": recipe.evaluate.calculator,
     }
     result.pop("sampled", None)
-    with RecordFile(out / task / ITEMS) as file:
+    with RecordFile(out / name / ITEMS) as file:
         file.finish(elected)
-    reporter.say(f"  {task}: {describe(result)}")
+    reporter.say(f"  {name}: {describe(result)}")
     return result
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ganita.evaluate.choices import score_items
-from ganita.evaluate.contamination import Overlap, find_overlap
+from ganita.evaluate.contamination import Overlap, Overlaps
 from ganita.evaluate.items import demonstrations_of, files_of, licence_of
 from ganita.evaluate.mistakes import describe_mistakes
 from ganita.evaluate.perturbed import describe_copies, measure_copies
@@ -51,7 +51,8 @@ def build(recipe: Recipe, run: Run, folder: Path, reporter: Reporter) -> dict[st
     )
     if recipe.evaluate.perturbed or any(task.scorer == CHOICE for task in tasks):
         with_likelihoods(solver.sampler)
-    overlaps = {task.name: find_overlap(task, run) for task in tasks}  # a broken ledger shows before an hour of work
+    found = Overlaps(run)
+    overlaps = {task.name: found.of(task) for task in tasks}  # a broken ledger shows before an hour of work
     results = {
         task.name: evaluate_task(task, recipe, solver.sampler, folder / task.name, reporter, overlaps[task.name])
         for task in tasks

@@ -21,7 +21,7 @@ from typing import Any
 
 from ganita.corpus.registry import sets
 from ganita.errors import GanitaError, nearest
-from ganita.evaluate.contamination import find_overlap
+from ganita.evaluate.contamination import Overlaps
 from ganita.evaluate.items import require_demonstrations
 from ganita.evaluate.prompts import choose
 from ganita.evaluate.records import RESULTS
@@ -89,7 +89,7 @@ def evaluate_more(
     folder, partial = run.stage("evaluate"), run.root / PARTIAL
     _require_same_model(run)
     _finish_adding(run, partial)
-    differences = settings_name(run.recipe(), recipe)
+    differences, overlaps = settings_name(run.recipe(), recipe), Overlaps(run)
     shown: dict[str, Any] = {}
     for task in tasks:
         name = task.name + differences
@@ -103,7 +103,7 @@ def evaluate_more(
         if not note.is_file() or read_json(note) != identity:  # another model or another set: nothing to go on from
             remove(partial / name)
             write_json(note, identity)
-        result = evaluate_task(task, recipe, sampler, partial / name, reporter, find_overlap(task, run))
+        result = evaluate_task(task, recipe, sampler, partial / name, reporter, overlaps.of(task))
         shown[name] = {**result, "identity": identity}
         write_json(partial / NOTE, {"name": name, "result": shown[name]})
         _finish_adding(run, partial)
