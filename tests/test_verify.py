@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import ganita
-from ganita import verify
+from ganita import storage, verify
+from ganita.corpus.document import Problem
 from ganita.errors import GanitaError
 from ganita.evaluate.scoring import Verdict
 from ganita.progress import Reporter
@@ -74,8 +75,32 @@ def test_sampling_goes_on_after_the_last_whole_line(run: Run, tmp_path: Path) ->
 def test_an_unknown_source_is_named(run: Run) -> None:
     with pytest.raises(GanitaError, match="no source 'gsm'"):
         train_verifier(Run(run.root), Settings(source="gsm"), QUIET) if not (run.root / "verifier").exists() else (
-            verify._questions(run, run.recipe(), Settings(source="gsm"))
+            verify._questions(run, run.recipe(), Settings(source="gsm"), QUIET)
         )
+
+
+def test_labels_by_the_chain_see_a_lucky_answer() -> None:
+    question = "A box holds 2 rows of 2 cups, and each cup costs $5. What do the cups of a box cost?"
+    steps = ("There are <<2*2=4>>4 cups.", "They cost <<4*5=20>>20 dollars.")
+    problem = Problem("a", "test", question, steps, "20")
+    texts = ["<<2*2=4>>\n<<4*5=20>>\n#### 20", "<<2+2=4>>\n<<4*5=20>>\n#### 20", "<<2*5=10>>\n#### 10"]
+    assert verify._judged(problem, texts, "answers")["right"] == [True, True, False]
+    assert verify._judged(problem, texts, "chains")["right"] == [True, False, False]
+
+
+def test_questions_of_a_slice_are_no_benchmark_for_its_verifier(run: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "run")
+    for folder in ("verifier", "evaluate/gsm8k-dev"):
+        (copy.root / folder).mkdir(parents=True)
+    (copy.root / "evaluate/gsm8k-dev/samples.jsonl").write_text("", "utf-8")
+    (copy.root / "verifier/summary.json").write_text('{"settings": {"variants": "gsm8k-dev"}}', "utf-8")
+    storage.seal(copy.root / "verifier", {"stage": "verifier", "summary": {}})
+    with pytest.raises(GanitaError, match="trained on questions of gsm8k-dev"):
+        rerank(copy, "gsm8k-dev", QUIET)
+    with pytest.raises(GanitaError, match="leave it out"):
+        train_verifier(copy.__class__(tmp_path / "none"), Settings(source="a", variants="gsm8k-dev"), QUIET)
+    with pytest.raises(GanitaError, match="benchmark"):
+        verify._questions(run, run.recipe(), Settings(set="gsm8k-test"), QUIET)
 
 
 def test_ways_to_choose() -> None:

@@ -12,7 +12,6 @@ right answer may come out of a wrong chain, so what is kept has to compute the s
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,17 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from ganita import storage
-from ganita.arithmetic import parse_number
 from ganita.corpus.chains import Chain, Judge, read_chain
 from ganita.corpus.clean import normalise_problem, split_key
 from ganita.corpus.document import Problem, to_json
 from ganita.corpus.hashes import hash64
-from ganita.corpus.sources import documents_of, open_source, refuse_benchmarks
 from ganita.errors import GanitaError
 from ganita.evaluate.sampled import draw_solutions
 from ganita.evaluate.scoring import judge_number
 from ganita.progress import Reporter
-from ganita.recipe import Recipe, Source
+from ganita.questions import questions_of
+from ganita.recipe import Recipe
 from ganita.runs import Run
 from ganita.solve.engine import Engine
 from ganita.solve.solver import Solver, load_solver
@@ -65,7 +63,14 @@ def sample_solutions(run: Run, settings: Settings, out: Path, reporter: Reporter
     _check(settings, out)
     earlier = _earlier(settings.known)  # before an hour of drawing, not after it
     recipe = run.recipe()
-    questions = _questions(settings, reporter)
+    questions = questions_of(
+        reporter,
+        settings.seed,
+        set_id=settings.set,
+        path=settings.path,
+        variants=settings.variants,
+        count=settings.questions,
+    )
     solver = load_solver(run.root, calculator=recipe.evaluate.calculator, device=recipe.finetune.device)
     form = settings.form or solver.form
     if form not in FORMS:
@@ -151,13 +156,10 @@ def _solved(problem: Problem, number: int, steps: tuple[str, ...]) -> Problem:
     )
 
 
-# ----------------------------------------------------------------------------------------------------- the questions
+# ------------------------------------------------------------------------------------------------------ the settings
 
 
 def _check(settings: Settings, out: Path) -> None:
-    given = [name for name in ("set", "path", "variants") if getattr(settings, name)]
-    if len(given) != 1:
-        raise GanitaError("say where the questions come from: exactly one of --set, --path, --variants")
     if out.suffix != ".jsonl":
         raise GanitaError(f"--out {out}: the file of worked problems must end in .jsonl")
     if out.exists():
@@ -167,32 +169,6 @@ def _check(settings: Settings, out: Path) -> None:
             raise GanitaError(f"--{name} {getattr(settings, name)}: must be at least {least}")
     if not 0 < settings.temperature <= 5:
         raise GanitaError(f"--temperature {settings.temperature:g}: must be above 0 and at most 5")
-    if settings.variants and not settings.questions:
-        raise GanitaError("--variants: say how many questions to make with --questions")
-
-
-def _questions(settings: Settings, reporter: Reporter) -> list[Problem]:
-    """Return the questions whose answers are numbers, those asked for chosen by the seed."""
-    source = Source(
-        name="questions",
-        set=settings.set,
-        path=settings.path,
-        variants=settings.variants,
-        kind="problem",
-        count=settings.questions if settings.variants else 0,
-    )
-    refuse_benchmarks(source)
-    open_source(source, settings.seed, reporter)  # finds it, downloads it, says what is wrong with it
-    label = settings.set or settings.variants or Path(settings.path).name
-    questions = [
-        problem
-        for problem in documents_of(source, settings.seed)
-        if isinstance(problem, Problem) and not problem.choices and parse_number(problem.answer) is not None
-    ]
-    if not questions:
-        raise GanitaError(f"{label}: no worked problem whose answer is a number")
-    random.Random(settings.seed).shuffle(questions)  # noqa: S311 - a choice of questions, not a secret
-    return questions[: settings.questions or None]
 
 
 def _origin(run: Run, recipe: Recipe, settings: Settings, form: str) -> dict[str, Any]:

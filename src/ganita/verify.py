@@ -5,6 +5,8 @@
                  <task>.json      best-of-k and weighted votes on the samples that the evaluation drew
 
 Training questions only: the corpus stage has taken out what the benchmarks hold, and their own samples are only scored.
+Of questions that it was tuned on a model draws other mistakes than of new ones, so a slice of a training set that was
+kept out of the corpus, or variants of it, can be asked instead (`set`, `variants`).
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ import json
 import random
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ganita import storage
-from ganita.arithmetic import parse_number
+from ganita.corpus.chains import OWN, Chain, Judge, read_chain
 from ganita.corpus.document import Problem, from_json
 from ganita.errors import GanitaError
 from ganita.evaluate.records import ITEMS, RESULTS, read_records
 from ganita.evaluate.sampled import SAMPLES, draw_solutions, mean_with_interval
 from ganita.evaluate.scoring import judge_number
+from ganita.evaluate.tasks import load_tasks
 from ganita.model.config import flops_per_token
 from ganita.progress import Reporter
+from ganita.questions import has_number, questions_of
 from ganita.recipe import Recipe, Train
 from ganita.runs import Run
 from ganita.solve.sampler import Sampler
@@ -45,12 +49,20 @@ _CHUNK_QUESTIONS = 16
 class Settings:
     """How a verifier is made."""
 
-    questions: int = 2000  # of the training corpus
+    questions: int = 2000
     samples: int = 8  # solutions drawn for each
     temperature: float = 0.7
     tokens: int = 2_000_000  # training budget
     learning_rate: float = 5e-4
-    source: str = ""  # take questions of this source only
+    source: str = ""  # take questions of this source of the corpus only
+    set: str = ""  # not of the corpus: of this set, which may be a slice that was kept out of it
+    variants: str = ""  # or variants of this set
+    labels: str = (
+        "answers"  # right is what ends at the answer; "chains": and computes what the question's own solution does
+    )
+
+
+LABELS = ("answers", "chains")
 
 
 def train_verifier(run: Run, settings: Settings, reporter: Reporter) -> dict[str, Any]:
@@ -60,6 +72,7 @@ def train_verifier(run: Run, settings: Settings, reporter: Reporter) -> dict[str
     """
     if (run.root / STAGE).exists():
         raise GanitaError(f"{run.root / STAGE} exists; delete it to train another verifier")
+    _check(settings)
     recipe, folder = run.recipe(), run.partial(STAGE)
     solver = load_solver(run.root, calculator=recipe.evaluate.calculator, device=recipe.finetune.device)
     rows = _sample(run, recipe, solver, settings, folder, reporter)
@@ -71,10 +84,11 @@ def train_verifier(run: Run, settings: Settings, reporter: Reporter) -> dict[str
     samples = [sample for row in rows for sample in _samples(row, solver.form, solver.sampler.tokenizer)]
     assert isinstance(solver.sampler, Sampler)  # a verifier is trained, and only PyTorch does that
     job = _job(recipe, solver.sampler, samples, settings, folder, reporter)
+    asked = {key: value for key, value in asdict(settings).items() if value}
     summary = Trainer(job).run() | {"solutions": len(labels), "questions": len(rows), "share_right": share}
     job.model.save(folder)  # type: ignore[operator]
     storage.remove(folder / "checkpoints")
-    storage.write_json(folder / "summary.json", summary)
+    storage.write_json(folder / "summary.json", summary | {"settings": asked})
     storage.seal(folder, {"stage": STAGE, "summary": summary})
     storage.publish(folder, run.root / STAGE)
     return summary
@@ -90,6 +104,7 @@ def rerank(run: Run, task: str, reporter: Reporter) -> dict[str, Any]:
     if not (folder / SAMPLES).is_file():
         raise GanitaError(f"{folder / SAMPLES} is not there: evaluate with evaluate.samples = 16 or the like first")
     storage.verify(run.stage(STAGE))
+    _require_unseen(run, task)
     verifier, tokenizer = Verifier.load(run.root / STAGE), Tokenizer.load(run.stage("tokenizer"))
     form = storage.read_json(run.stage("evaluate") / RESULTS)[task]["form"]
     rows = list(storage.read_jsonl(folder / SAMPLES))
@@ -105,6 +120,21 @@ def rerank(run: Run, task: str, reporter: Reporter) -> dict[str, Any]:
         shown = ", ".join(f"{name} {100 * value['accuracy']:.1f} %" for name, value in accuracies.items())
         reporter.say(f"  {task}, {k} of each question's samples: {shown}")
     return result
+
+
+def _check(settings: Settings) -> None:
+    if settings.labels not in LABELS:
+        raise GanitaError(f"--labels {settings.labels}: one of {', '.join(LABELS)}")
+    if settings.source and (settings.set or settings.variants):
+        raise GanitaError("--source takes questions of the run's corpus: leave it out beside --set or --variants")
+
+
+def _require_unseen(run: Run, task: str) -> None:
+    """Raise `GanitaError` if the verifier was trained on questions of the task's set."""
+    settings = storage.read_json(run.root / STAGE / "summary.json").get("settings", {})
+    asked = settings.get("set") or settings.get("variants")
+    if asked and (known := load_tasks().get(task)) and known.set == asked:
+        raise GanitaError(f"{task}: the verifier was trained on questions of {asked}; ask it about another benchmark")
 
 
 def choose(rows: Sequence[dict[str, Any]], greedy: Sequence[bool]) -> dict[str, Any]:
@@ -133,7 +163,7 @@ def _sample(
 ) -> list[dict[str, Any]]:
     """Draw solutions of training questions into samples.jsonl; goes on after the last whole line."""
     sampler, form, path = solver.sampler, solver.form, folder / SAMPLES
-    questions = _questions(run, recipe, settings)
+    questions = _questions(run, recipe, settings, reporter)
     prompts = [render_prompt(problem.question, (), form, sampler.tokenizer) for problem in questions]
     # Those too long for the context go before they are counted: line n of the file is question n of what is left.
     asked = [(problem, prompt) for problem, prompt in zip(questions, prompts, strict=True) if sampler.fits(prompt)]
@@ -154,7 +184,8 @@ def _sample(
                 seed=recipe.seed,
                 settings=recipe.evaluate,
             )
-            rows = [_judged(problem, texts) for (problem, _), texts in zip(chunk, drawn, strict=True)]
+            judged = zip(chunk, drawn, strict=True)
+            rows = [_judged(problem, texts, settings.labels) for (problem, _), texts in judged]
             file.write("".join(json.dumps(row) + "\n" for row in rows))
             file.flush()
             done += rows
@@ -162,8 +193,17 @@ def _sample(
     return done
 
 
-def _questions(run: Run, recipe: Recipe, settings: Settings) -> list[Problem]:
-    """Return training questions whose answers are numbers, drawn evenly from all sources that tuning uses."""
+def _questions(run: Run, recipe: Recipe, settings: Settings, reporter: Reporter) -> list[Problem]:
+    """Return questions whose answers are numbers: of a set, or drawn evenly from all sources that tuning uses."""
+    if settings.set or settings.variants:
+        return questions_of(
+            reporter,
+            recipe.seed,
+            set_id=settings.set,
+            variants=settings.variants,
+            count=settings.questions,
+            allow_slice=True,
+        )
     labels = [source.label for source in recipe.corpus.sources if source.finetune_weight > 0]
     if settings.source and settings.source not in labels:
         raise GanitaError(f"no source {settings.source!r} that this run was tuned on; there are {', '.join(labels)}")
@@ -186,13 +226,22 @@ def _questions(run: Run, recipe: Recipe, settings: Settings) -> list[Problem]:
 def _problems(path: Path) -> Iterator[Problem]:
     for row in storage.read_jsonl(path) if path.is_file() else ():
         document = from_json(row)
-        if isinstance(document, Problem) and not document.choices and parse_number(document.answer) is not None:
+        if isinstance(document, Problem) and has_number(document):
             yield document
 
 
-def _judged(problem: Problem, texts: list[str]) -> dict[str, Any]:
+def _judged(problem: Problem, texts: list[str], labels: str) -> dict[str, Any]:
     right = [judge_number(text, problem.answer).strict for text in texts]
+    if labels == "chains" and any(right):
+        judge = Judge(problem)
+        right = [ends and _computes(judge, text, problem.answer) for ends, text in zip(right, texts, strict=True)]
     return {"question": problem.question, "gold": problem.answer, "texts": texts, "right": right}
+
+
+def _computes(judge: Judge, text: str, answer: str) -> bool:
+    """Say if a solution that ends at the answer came there by calculations that go along with the question's own."""
+    chain = read_chain(text, answer)
+    return isinstance(chain, Chain) and judge.why_not(chain) in ("", OWN)
 
 
 def _samples(row: dict[str, Any], form: str, tokenizer: Tokenizer) -> Iterator[Sample]:

@@ -161,12 +161,17 @@ def add_verifier(verbs: Group) -> None:
     """`ganita verifier train RUN`, `ganita verifier rerank RUN`."""
     group = actions("verifier", "choose among sampled solutions", verbs)
     item = with_run(verb("train", _train_verifier, "train a verifier on the run's own solutions", group))
-    item.add_argument("--questions", type=int, default=2000, help="questions of the training corpus")
+    item.add_argument("--questions", type=int, default=2000, help="questions to ask the model")
     item.add_argument("--samples", type=int, default=8, help="solutions drawn for each")
     item.add_argument("--temperature", type=float, default=0.7, help="temperature of the drawn solutions")
     item.add_argument("--tokens", type=int, default=2_000_000, help="training budget")
     item.add_argument("--learning-rate", type=float, default=5e-4, help="peak learning rate")
     item.add_argument("--source", default="", help="take questions of this source of the corpus only")
+    about_set = "take questions of this training set, or of a slice that was kept out of the corpus, e.g. gsm8k-dev"
+    item.add_argument("--set", default="", help=about_set)
+    item.add_argument("--variants", default="", metavar="SET", help="take variants of such a set")
+    about_labels = "what is right: ends at the answer, or also computes what the question's own solution does"
+    item.add_argument("--labels", default="answers", choices=("answers", "chains"), help=about_labels)
     item = with_run(verb("rerank", _rerank, "best-of-k and weighted vote on the samples of an evaluation", group))
     item.add_argument("--task", default="", help="benchmark; default: the first")
 

@@ -29,6 +29,7 @@ MAX_READINGS = 512
 _NUM_PROBES = 3
 _SHOWN = re.compile(r"\s*\$?(\d[\d,]*(?:\.\d+)?|\.\d+)")
 _ANSWER = "#### "
+OWN = "the question's own solution"  # it is right, and nothing new to train on
 _OTHERWISE, _PERHAPS = "computes otherwise than the question's own solution", "perhaps computes otherwise"
 
 
@@ -102,7 +103,7 @@ class Judge:
     def why_not(self, chain: Chain) -> str:
         """Return in a few words why a chain should not be trained on; empty if it may."""
         if chain == self.own:
-            return "the question's own solution"
+            return OWN
         results = [calculation.result for calculation in chain.calculations]
         if any(result not in _later(chain, place) for place, result in enumerate(results[:-1])):
             return "a result that no later step reads"
