@@ -9,7 +9,7 @@ import pytest
 
 from ganita.corpus.families import library, read_library
 from ganita.corpus.families.checking import check_family, check_folder, independent_faults, run_search, solve_faults
-from ganita.corpus.families.faults import language_fault, question_faults
+from ganita.corpus.families.faults import language_fault, question_faults, solution_faults
 from ganita.corpus.families.similar import duplicate_faults, plain_words
 from ganita.errors import GanitaError
 from tests.corpus.families.test_loading import FAMILY, load
@@ -20,6 +20,7 @@ from tests.corpus.families.test_loading import FAMILY, load
     [
         ("Tom has 1 apples. How many?", "plural after 1"),
         ("Tom waits 1 hours. How many?", "plural after 1"),
+        ("If 1 children stay at home, how many come?", "plural after 1"),
         ("Tom waits 5 hour. How long?", "singular after a number"),
         ("Tom has a apple. How many?", "before a vowel"),
         ("Tom reads a 80-page book. How many?", "before a vowel"),
@@ -67,6 +68,11 @@ def test_good_sentences_pass(text: str) -> None:
 )
 def test_question_faults(text: str, fault: str) -> None:
     assert any(fault in each for each in question_faults(text))
+
+
+def test_a_result_of_one_is_not_told_in_the_plural() -> None:
+    assert solution_faults(("So 4/4 = <<4/4=1>>1 hour is lost.",), "1") == []
+    assert "plural after 1" in solution_faults(("So 4/4 = <<4/4=1>>1 hours are lost.",), "1")[0]
 
 
 def test_a_check_formula_finds_a_wrong_solution(tmp_path: Path) -> None:

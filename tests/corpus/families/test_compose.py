@@ -114,6 +114,18 @@ def test_a_family_of_ones_own_composes(tmp_path: Path) -> None:
     assert len(problem.steps) == 3
 
 
+def test_what_is_handed_on_stays_in_proportion(tmp_path: Path) -> None:
+    own = load(tmp_path, GIVER.replace("1. ", "") + TAKER)["bank"]
+    rng = random.Random(1)
+    values = None
+    while values is None:
+        values = own.draw_with({"have": 40}, rng, "train")
+    assert own.in_proportion(values, "have")
+    assert not own.in_proportion(values | {"sum": 900}, "have")  # four times what the family ever has, and more
+    assert not own.in_proportion(values | {"sum": 1}, "have")  # a 1 would be told in the plural
+    assert not own.in_proportion(values | {"have": 400}, "have")
+
+
 def test_a_library_without_joints_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GanitaError, match="answer and takes"):
         next(load(tmp_path, FAMILY).generate(1, 0, "train", composed=0.5))

@@ -129,7 +129,7 @@ def draw_chain(chain: Sequence[Link], rng: random.Random) -> list[dict[str, Any]
 def _draw_next(family: Family, takes: Takes, value: Number, rng: random.Random) -> dict[str, Any] | None:
     for _ in range(_DRAWS_OF_NEXT):
         values = family.draw_with({takes.number: value}, rng, "train")
-        if values and not _breaks_formula(family, takes, values):
+        if values and family.in_proportion(values, takes.number) and not _breaks_formula(family, takes, values):
             return values
     return None
 

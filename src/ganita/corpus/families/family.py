@@ -21,8 +21,9 @@ SPLITS = ("train", "held-out")
 MAX_DRAWS = 50_000
 # One number tuple in ten belongs to the held-out split and to nothing else.
 HELD_OUT_SHARE = 10
-# A number that comes from another family may be so many times the largest that would be drawn.
+# A number that comes from another family may be so many times the largest that would be drawn; and so the results.
 STRETCH = 4
+_USUAL_DRAWS = 40
 _NOTHING: Mapping[str, Number] = {}
 
 
@@ -184,6 +185,25 @@ class Family:
         except ZeroDivisionError:
             return None
         return values if fits else None
+
+    @functools.cached_property
+    def usual(self) -> Mapping[str, tuple[Number, Number]]:
+        """The smallest and the largest value of every number and result in forty draws of its own."""
+        rng = random.Random(f"usual/{self.id}")  # noqa: S311 - no secrets are made here
+        draws = [self.draw(rng, "train") for _ in range(_USUAL_DRAWS)]
+        return {name: (min(d[name] for d in draws), max(d[name] for d in draws)) for name in draws[0]}
+
+    def in_proportion(self, values: Mapping[str, Any], taken: str) -> bool:
+        """Say if a number from elsewhere and the results it leads to are such as the family has: no 900 tubs of yogurt.
+
+        A result of 1 where there never is one would be told in the plural.
+        """
+        for name in (taken, *(step.name for step in self.steps)):
+            low, high = self.usual[name]
+            value = values[name]
+            if value * STRETCH < low or value > high * STRETCH or value == 1 < low:
+                return False
+        return True
 
     def _try_numbers(self, rng: random.Random, values: dict[str, Any], given: Mapping[str, Number] = _NOTHING) -> bool:
         for rule in self.numbers:

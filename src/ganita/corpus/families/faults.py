@@ -34,7 +34,8 @@ _BLEMISHES = [
         (" 1 ", "1 "),
         re.compile(
             r"(?<![\d.,/:-])(?<!day )(?<!row )1 "
-            r"(?!is\b|was\b|has\b|plus\b|times\b|does\b|goes\b|gets\b|takes\b|costs\b|less\b)[a-z]+s\b"
+            r"(?!is\b|was\b|has\b|plus\b|times\b|does\b|goes\b|gets\b|takes\b|costs\b|less\b)"
+            r"(?:[a-z]+s|(?:wo)?men|children|people|feet|mice)\b"
         ),
     ),
     (
@@ -111,7 +112,7 @@ def solution_faults(steps: tuple[str, ...], answer: str) -> list[str]:
         arithmetic, result, shown = marks[0]
         if calculate_cached(arithmetic) != result or not shown.startswith(result):
             faults.append(f"arithmetic: {step!r}")
-        if fault := language_fault(_MARK.sub(r"\2\3", step)):
+        if fault := language_fault(_MARK.sub(r"\3", step)):
             faults.append(f"language: {fault}")
     if result != answer:
         faults.append(f"answer: {answer!r} is not the last result {result!r}")
