@@ -52,6 +52,7 @@ def test_the_story_ends_with_the_last_number_that_is_needed() -> None:
         ("Ann has 6 boxes of 24 pens. She finds 6 coins.", "Ann has 6 * 24 = <<6*24=144>>144 pens."),
         ("Ann and Eva buy 6 boxes of 24 pens.", "She buys 6 * 24 = <<6*24=144>>144 pens."),  # who?
         ("Ann has 6 boxes of 24 pens.", "Ann has 6 * 24 = <<6*24=144>>144 crayons."),  # not in the story
+        ("Camp Iris has 6 boxes of 24 pens.", "Camp has 6 * 24 = <<6*24=144>>144 pens."),  # not its name
         ("Ann has 400 pens and gives 30 away.", "Ann has 400 - 30 = <<400-30=370>>370 pens."),  # she had 400
     ],
 )

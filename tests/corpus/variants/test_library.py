@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import re
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from ganita.corpus.part import split_of
 from ganita.corpus.variants import Variants, faults
 from ganita.corpus.variants.linking import RefusedError
 from ganita.corpus.variants.naming import Cast
+from ganita.corpus.variants.numerals import scan, words_value
 from ganita.corpus.variants.template import Template
 from tests.corpus.variants.problems import BEADS, HERD, SALE, problem
 
@@ -103,6 +105,115 @@ def test_marks_of_a_test_stay_at_most_a_hundred() -> None:
     answers = [float(variant.answer) for variant in Variants([given]).generate(40, 1)]
     assert len(set(answers)) > 5
     assert max(answers) <= 100
+
+
+def test_a_result_that_is_told_before_its_reason_is_no_number_of_the_question() -> None:
+    given = problem(
+        "Ida earns $12 and has $6 left after lunch. How much was lunch?",
+        "Lunch was $6 because 12 - 6 = <<12-6=6>>6",
+    )
+    for variant in Variants([given]).generate(20, 1):
+        assert variant.steps[0].startswith(f"Lunch was ${variant.answer} because")
+
+
+def test_a_number_after_a_mark_is_what_counts_the_same() -> None:
+    given = problem(
+        "Ida has 39 figs and eats 23 of them. The rest is for the next 4 meals. How many figs is that a meal?",
+        "She has 39 - 23 = <<39-23=16>>16 figs left.",
+        "It is 16 / 4 = <<16/4=4>>4 figs for each of the next 4 meals.",
+    )
+    for variant in Variants([given]).generate(20, 1):
+        meals = re.search(r"next (\d+) meals", variant.question)
+        assert meals
+        assert f"next {meals[1]} meals" in variant.steps[1]
+
+
+def test_what_is_only_so_many_stays_fewer_than_a_number_that_does_not_change() -> None:
+    given = problem(
+        "A crate of 6 pounds takes 6 nails. A lighter one only takes 2 nails. How many nails do 4 lighter ones and"
+        " one of 6 pounds take?",
+        "The lighter ones take 4*2 = <<4*2=8>>8 nails.",
+        "With the other it is 8+6 = <<8+6=14>>14.",
+    )
+    few = {int(re.findall(r"only takes (\d+)", variant.question)[0]) for variant in Variants([given]).generate(40, 1)}
+    assert few
+    assert max(few) < 6
+
+
+@pytest.mark.parametrize(
+    ("question", "most"),
+    [
+        ("Ida is 5 feet tall. Ben is 1 foot taller. How tall is Ben?", 7),
+        ("Ida worked 300 days last year and Ben 1 day more. How many days did Ben work?", 365),
+    ],
+)
+def test_nobody_is_taller_or_works_more_days_than_there_are(question: str, most: int) -> None:
+    value = 5 if most == 7 else 300
+    given = problem(
+        question, f"That is {value}+1 = <<{value}+1={value + 1}>>{value + 1} {'feet' if most == 7 else 'days'}."
+    )
+    answers = [int(variant.answer) for variant in Variants([given]).generate(40, 1)]
+    assert answers
+    assert max(answers) <= most
+
+
+def test_a_bill_stays_one_that_is_printed() -> None:
+    numerals = scan("She pays with a twenty-dollar bill and a fifty dollar bill and buys twenty plums.")
+    assert [numeral.pinned for numeral in numerals] == [True, True, False]
+
+
+def test_no_new_name_looks_like_another_name_of_the_problem() -> None:
+    cast = Cast("Clara and Joseph met Priya.", [])
+    names = [name for seed in range(300) for name in cast.draw(random.Random(seed))]
+    assert not [name for name in names if name.startswith(("Cla", "Jos", "Pri"))]
+
+
+def test_those_who_marry_are_grown_up() -> None:
+    given = problem(
+        "Ida married at 26 years. Her marriage lasted 24 years. How old is she?",
+        "She is 26+24 = <<26+24=50>>50 years old.",
+    )
+    ages = [int(re.findall(r"\d+", variant.question)[0]) for variant in Variants([given]).generate(40, 1)]
+    assert len(set(ages)) > 5
+    assert min(ages) >= 18
+
+
+def test_nobody_is_younger_than_the_age_that_was_reached() -> None:
+    given = problem(
+        "Ida turned 21 when Ben turned 33. Ben is 48 years old now. How old is Ida?",
+        "Ben is 33-21 = <<33-21=12>>12 years older.",
+        "So Ida is 48-12 = <<48-12=36>>36 years old.",
+    )
+    for variant in Variants([given]).generate(40, 1):
+        one, other, now = map(int, re.findall(r"\d+", variant.question))
+        assert one < other < now
+        assert one < int(variant.answer)
+
+
+def test_a_pond_that_holds_only_so_many_holds_those_that_are_in_it() -> None:
+    given = problem(
+        "Four ducks live at a pond. Twice as many come. Only nine ducks find food. How many ducks find no food?",
+        "There come 2*4 = <<2*4=8>>8 ducks.",
+        "There are 4+8 = <<4+8=12>>12 ducks.",
+        "So 12-9 = <<12-9=3>>3 find none.",
+    )
+    for variant in Variants([given]).generate(40, 1):
+        here, food = (
+            words_value(word.lower()) for word in re.findall(r"(\w+) ducks (?:live|find food)", variant.question)
+        )
+        assert here < food
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Ida wants to beat the world record of 75 plums in 10 minutes. How many a minute is that?",
+        "A plum costs $1, and a box of 75 is cheaper and lasts 10 days. How many plums a day?",
+    ],
+)
+def test_what_no_calculation_checks_is_not_told_with_other_numbers(question: str) -> None:
+    with pytest.raises(RefusedError, match="tells"):
+        Template(problem(question, "It is 75/10 = <<75/10=7.5>>7.5."))
 
 
 def test_a_larger_count_goes_on_and_another_seed_differs() -> None:

@@ -66,6 +66,25 @@ STATED = (
             ),
             "states a result",
         ),
+        (  # whether 12 a day or the 12 of the first day is taken off
+            problem(
+                "Ida eats 6 nuts. Then she eats 6 more. Of 120 nuts she eats 12 each day from then on. How many days?",
+                "First she eats 6+6 = <<6+6=12>>12 nuts.",
+                "Then 120-12 = <<120-12=108>>108 are left.",
+                "From then on that takes 108 nuts / 12 nuts a day = <<108/12=9>>9 days.",
+            ),
+            "ambiguous",
+        ),
+        (
+            problem(
+                "Of 9 judges, 4 give seven points and 5 give sixteen. What is the average?",
+                "The first give 4*7 = <<4*7=28>>28 points.",
+                "The others give 5*16 = <<5*16=80>>80 points.",
+                "Together that is 28+80 = <<28+80=108>>108.",
+                "The average is 108/9 = <<108/9=12>>12.",
+            ),
+            "states a sum",
+        ),
         (Problem("p", "s", "5 pens and 8 cups?", ("5+8 = <<5+8=13>>13",), "14"), "answer is not"),
         (Problem("p", "s", "5 pens and 8 cups?", ("<<__import__('os')=13>>13",), "13"), "no arithmetic"),
         (Problem("p", "s", "5 pens and 8 cups?", ("<<9**9**9=13>>13",), "13"), "no arithmetic"),
@@ -119,6 +138,79 @@ def test_the_hundred_of_a_percentage_is_no_result() -> None:
                 "In all 30+18 = <<30+18=48>>48.",
             ),
             (6, 5, 9, 2),
+        ),
+        (  # 2.2 pounds are a kilogram, whatever Ida weighs
+            problem(
+                "Ida weighs 50 kilograms. If 1 kilogram is equal to 2.2 pounds, what are she and a 9 pound cat?",
+                "She weighs 50*2.2 = <<50*2.2=110>>110 pounds.",
+                "With the cat it is 110+9 = <<110+9=119>>119.",
+            ),
+            (50, 9),
+        ),
+        (  # on a map an inch may stand for any number of miles
+            problem(
+                "On a map, one inch equals 20 miles. How many miles are 7 inches?",
+                "They are 7*20 = <<7*20=140>>140 miles.",
+            ),
+            (20, 7),
+        ),
+        (  # from Tuesday to Thursday are three days
+            problem(
+                "Ida drinks 9 cups on Monday and 8 cups a day for the next 3 days. How many is it up to Thursday?",
+                "From Tuesday to Thursday she drinks 8*3 = <<8*3=24>>24 cups.",
+                "In all 9+24 = <<9+24=33>>33 cups.",
+            ),
+            (9, 8),
+        ),
+        (  # one for each of the three
+            problem(
+                "Ida, Ben and Hugo want a kite each. A kite costs $16, a tail $8. What do three kites and a tail cost?",
+                "The kites cost 3*16 = <<3*16=48>>48.",
+                "In all 48+8 = <<48+8=56>>56.",
+            ),
+            (16, 8),
+        ),
+        (  # what joins three machines is the fourth
+            problem(
+                "There are 3 pumps that run 8 hours. A fourth pump runs 9 hours. How many hours is that?",
+                "The first three run 3*8 = <<3*8=24>>24 hours.",
+                "In all 24+9 = <<24+9=33>>33 hours.",
+            ),
+            (8, 9),
+        ),
+        (  # and so is what joins three scores
+            problem(
+                "Ida throws 5 times. So far she got 12, 17, 11 and 14 points. What must come for an average of 13?",
+                "So far she has 12+17+11+14 = <<12+17+11+14=54>>54 points.",
+                "She needs 5*13 = <<5*13=65>>65.",
+                "So it must be 65-54 = <<65-54=11>>11.",
+            ),
+            (12, 17, 11, 14, 13),
+        ),
+        (  # a nickel is five pennies
+            problem(
+                "If a nickel has the same value as 5 pennies, how many pennies are 8 nickels and 9 pennies?",
+                "The nickels are 8*5 = <<8*5=40>>40 pennies.",
+                "In all 40+9 = <<40+9=49>>49.",
+            ),
+            (8, 9),
+        ),
+        (  # he and his sister are two
+            problem(
+                "Ben takes his sister to a fair. It costs $13 each, 2 cakes for all $9. What is it with a $7 hat each?",
+                "The fair is 2*13 = <<2*13=26>>26.",
+                "The hats are 2*7 = <<2*7=14>>14.",
+                "In all 26+14+9 = <<26+14+9=49>>49.",
+            ),
+            (13, 9, 7),
+        ),
+        (  # she and 4 friends are five, and a box has 5 pies
+            problem(
+                "Ida eats with 4 of her friends. A box has 5 pies. Each eats 6 boxes. How many pies do they eat?",
+                "They eat 5*6 = <<5*6=30>>30 boxes.",
+                "That is 30*5 = <<30*5=150>>150 pies.",
+            ),
+            (6,),
         ),
     ],
 )

@@ -69,6 +69,8 @@ def test_the_same_seed_gives_the_same_words_and_another_other_ones() -> None:
         ("Tom buys 3 plums. How much did it cost?", "Tom purchases"),
         ("A pen is 6 dollars. If each box has 5 pens, how much is a box?", "How much is a box if each box has 5 pens?"),
         ("The kids eat. How many plums do they eat?", "The children eat"),
+        ("The boys are going to buy 3 pens. How many pens?", "boys will buy"),
+        ("Ann has decided to eat 3 plums. How many plums are left?", "has chosen to eat"),
         ("There is an airplane. How fast is it?", "There is a plane."),
     ],
 )
@@ -85,6 +87,13 @@ def test_what_a_teacher_would_also_say(question: str, wanted: str) -> None:
         ("Ann was paid $5 for mowing. How much is left?", r"spent"),
         ("How much more money does Ann have than Tom?", r"additional money does Ann have than"),
         ("Half a dozen eggs and a dozen plums. How many?", r"[Hh]alf 12|[Hh]alf twelve"),
+        ("The boys are going to the museum and to buy 3 pens. How many pens?", r"will the"),
+        ("Ann is going to her uncle. How many plums does she have left?", r"will her"),
+        ("Ann has decided to eat 3 plums. How many plums are left?", r"has chose to"),
+        ("Ann has started with 3 plums. How many plums are left?", r"has began"),
+        ("Ann had €55 and spent €8. How much money does Ann have?", r"dollars"),
+        ("Ann has beads. How many beads does she need to make 3 rings?", r"have to make"),
+        ("Ann has donated 3 plums. How many plums are left?", r"has gave"),
         ("His mom and his mother-in-law eat. How many plums do they eat?", r"his mother and his mother"),
     ],
 )

@@ -228,6 +228,9 @@ def _is_told(asks: str, story: list[str]) -> bool:
     # A verb may stand in another form; "the cupcake" where the story has cupcakes is another thing.
     if not all(_stem(word) in told if base_verb(word) else word.lower() in exact for word in words):
         return False
+    # "Camp" alone is not what a story calls Camp Iris.
+    if any(re.search(rf"\b{name} [A-Z][a-z]", " ".join(story)) for name in names if f"{name} " in asks + " "):
+        return False
     return names <= set(re.findall(r"[A-Z][a-z]+", " ".join(story)))
 
 

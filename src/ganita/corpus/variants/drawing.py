@@ -63,6 +63,7 @@ def range_of(value: Number, units: frozenset[str], text: str) -> Range:
         low, high = max(low, step), min(high, 95 * scale) if value < 100 else high
     if (cap := most(value, units, text)) is not None:
         high = min(high, math.floor(cap * scale))
+    low = max(low, math.ceil(least(value, units, text) * scale))
     low = -(-low // step) * step
     return Range(low, max(low, high), step, scale)
 
@@ -79,6 +80,16 @@ def most(value: Number, units: frozenset[str], text: str) -> Number | None:
     return None
 
 
+def least(value: Number, units: frozenset[str], text: str) -> Number:
+    """Return the smallest sensible number in these units: those who are grown up stay so where somebody marries."""
+    return _ADULT if value >= _ADULT and units & _AGES and _MARRIED.search(text) else 0
+
+
+_ONLY = re.compile(r"\b[Oo]nly\b|\b(?:less|more|fewer) than (?:that|this)\b")
+_TURNED = re.compile(r"\bturned $")
+_ADULT = 18
+_AGES = frozenset({"years", "year", ""})
+_MARRIED = re.compile(r"\b(?:marr(?:y|ied|ies|iage)|retired?)\b")
 _GRADED = re.compile(
     r"(?=.*\b(?:tests?|quiz(?:zes)?|exams?|grades?|assignments?)\b)"
     r"(?=.*\b(?:scores?d?|average[ds]?|marks|grade is|(?:got|gets?|earns?|received) an? \d+)\b)",
@@ -92,12 +103,14 @@ _BOUNDS: tuple[tuple[frozenset[str], int, str], ...] = (
     (frozenset({"mornings", "afternoons", "evenings", "nights"}), 7, r"\bweek"),
     (frozenset({"days", "day", "times"}), 6, r"\bweek"),
     (frozenset({"days", "day"}), 30, r"month"),
+    (frozenset({"days", "day"}), 365, r"\byear\b"),
     (frozenset({"weeks", "week"}), 4, r"month"),
     (frozenset({"weeks", "week"}), 51, r""),
     (frozenset({"months", "month"}), 11, r""),
     (frozenset({"%"}), 100, r""),
     (frozenset({"degrees"}), 180, r""),
     (frozenset({"inches", "inch"}), 80, r"inches tall"),
+    (frozenset({"feet", "foot"}), 7, r"(?:feet|foot) tall"),
 )
 
 
@@ -137,6 +150,7 @@ class Search:
         self.trees = [mark.tree for mark in graph.marks]
         self.results = [mark.result for mark in graph.marks]
         self.places = [0 if type(result) is int else max(2, _places(result)) for result in self.results]
+        self.floors = [least(r, frozenset({u}), text) for r, u in zip(self.results, result_units, strict=True)]
         self.caps = [most(r, frozenset({u}), text) for r, u in zip(self.results, result_units, strict=True)]
         self.positive = [node for tree in self.trees for node in differences(tree)]
         derived = [node for mark in graph.marks for node in mark.operands if node[0] not in "vc"]
@@ -179,7 +193,8 @@ class Search:
         ]
         good = np.ones(BLOCK, dtype=np.bool_)
         with np.errstate(all="ignore"):
-            for tree, original, places, cap in zip(self.trees, self.results, self.places, self.caps, strict=True):
+            limits = zip(self.trees, self.results, self.places, self.floors, self.caps, strict=True)
+            for tree, original, places, floor, cap in limits:
                 found = np.broadcast_to(rough(tree, values), (BLOCK,))
                 values.append(found)
                 good &= (found > float(original) / _SPREAD) & (found < float(original) * _SPREAD)
@@ -187,6 +202,7 @@ class Search:
                 if variables(tree):
                     good &= (np.abs(found - 1) < _EPSILON) == (original == 1)
                     good &= (found < 1) == (original < 1)
+                good &= found >= floor
                 if cap is not None:
                     good &= found <= cap
             for node in self.positive:
@@ -237,12 +253,19 @@ def _orders(graph: Graph, result_units: Sequence[str]) -> Iterator[tuple[Node, N
     ]
     for index, (mark, unit) in enumerate(zip(graph.marks, result_units, strict=True), len(graph.leaves)):
         items.append((("v", index), mark.result, frozenset({unit}), False))
-    read = {node[1] for mark in graph.marks for node in mark.operands if node[0] == "c"}
-    fixed = {n.value: n.unit for n in graph.numerals if n.value not in graph.leaves and n.value > 1}
-    fixed = {value: unit for value, unit in fixed.items() if value not in read}
-    items += [(("c", value), value, frozenset({unit}), False) for value, unit in fixed.items()]
-    used = set().union(*(variables(mark.tree) for mark in graph.marks))
+    # A constant that is read is mostly a conversion, except where words compare: "6 nails, the other only 2".
+    told = _ONLY.search(graph.question) is not None
+    read = set() if told else {node[1] for mark in graph.marks for node in mark.operands if node[0] == "c"}
+    fixed = {(n.value, n.unit): None for n in graph.numerals if n.value not in {*graph.leaves, *read} and n.value > 1}
+    items += [(("c", value), value, frozenset({unit}), False) for value, unit in fixed]
     count = len(graph.leaves)
+    # Who "turned 23" is at least as old by now, and so are the others.
+    past = {n.value for n in graph.numerals if _TURNED.search(graph.question[: n.start])}
+    ages = [(node, value) for node, value, units, _ in items if units & _AGES]
+    for (young, before), (old, now) in itertools.permutations(ages, 2):
+        if before in past and before < now:
+            yield young, old
+    used = set().union(*(variables(mark.tree) for mark in graph.marks))
     # A result that no calculation reads is there to be compared: "the winner is the one with 38".
     compared = {index for index in range(count, count + len(graph.marks) - 1) if index not in used}
     every = bool(compared) or COMPARES.search(graph.question) is not None

@@ -26,6 +26,7 @@ _CONVERSIONS = {
     8: r"ounces|legs|fluid|oz|tentacles|pints",
     9: r"innings|planets|squares",
     10: r"dimes|-?cent|millimeters|mm|years in|decade|fingers|toes|%? ?tithe",
+    11: r"players",
     12: r"inches|in\b|months|-?month|eggs|ounces|-?inch|hours",
     16: r"ounces|oz|cups|tablespoons",
     18: r"holes",
@@ -78,6 +79,7 @@ _KIND_AFTER = re.compile(
     r"|-(?:cent|point|pointers?|sided|pack|way|wheel|star|legged|digit|person|piece|story|stroke|by)",
     re.IGNORECASE,
 )
+_BILL_AFTER = re.compile(r"[- ](?:dollar|cent)[- ](?:bill|note|coin)", re.IGNORECASE)
 # "3 gerbils: Puffy, Muffy, and Scruffy" are named one by one.
 _NAMED_AFTER = re.compile(r"\s*[a-z-]+(?: [a-z-]+)?(?:\s*:(?!\d)|,? (?:named|called)\b)")
 _RANGE_BEFORE = re.compile(r"\d\s*[-–:]\s*$")
@@ -96,7 +98,7 @@ def is_word_fixed(value: int, before: str, after: str) -> bool:
         value == 1  # "one" is an article or a pronoun as often as a number
         or bool(_POINTING.search(before))
         or bool(_LISTED_AFTER.match(tail) or _PART_AFTER.match(tail) or _NAMED_AFTER.match(tail))
-        or bool(_LABEL_BEFORE.search(before))
+        or bool(_LABEL_BEFORE.search(before) or _BILL_AFTER.match(after))
         or _is_conversion(value, after)
     )
 

@@ -17,9 +17,18 @@ from fractions import Fraction
 from ganita.arithmetic import calculate, parse_number
 from ganita.corpus.document import MARK, Problem
 from ganita.corpus.families.expressions import Number, tidy
+from ganita.corpus.variants.grammar import ends_noun
 from ganita.corpus.variants.marks import MarkError, Node, exact, is_number, longest_sum, parse, split, variables
 from ganita.corpus.variants.numerals import Numeral, scan
-from ganita.corpus.variants.pins import constants_of, conversions, hidden_values, listed
+from ganita.corpus.variants.pins import (
+    constants_of,
+    conversions,
+    days_of_a_week,
+    groups_with_one_more,
+    hidden_values,
+    listed,
+    told_conversions,
+)
 
 MAX_READINGS = 512
 _SMALL = 7
@@ -33,6 +42,7 @@ COMPARES = re.compile(
     r"|\bmost\b|\bleast\b|winner|cheaper|compare|enough|afford|if .* (?:exceed|more than|less than)",
     re.IGNORECASE,
 )
+_AVERAGE = re.compile(r"\baverage\b|\bmean\b")
 _IDLE_MARK = re.compile(r"<<\s*\$?[\d.,]+\s*%?(?:\s*=\s*\$?[\d.,]+%?)?\s*>>")  # calculates nothing: <<20=20>>
 _PROBES = (3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
 
@@ -82,13 +92,20 @@ def link(problem: Problem) -> Graph:
         raise RefusedError("answer is not the last result")
     numerals = scan(problem.question)
     pinned = {n.value for n in numerals if n.pinned} | hidden_values(problem.question)
+    pinned |= told_conversions(problem.question) | days_of_a_week(problem.question, steps, numerals)
     pinned |= conversions(problem.question) | _complements(numerals, problem.question, steps)
     apart = _not_scanned(problem.question, numerals)
     pinned |= apart | {value - 1 for value in apart}  # "for 12 days", and then "on the 13th day"
-    pinned |= listed(problem.question, numerals, _term_counts(marks))
+    counts = _term_counts(marks)
+    if _AVERAGE.search(problem.question):
+        counts |= _terms_and_one_more(marks)
+    pinned |= listed(problem.question, numerals, counts)
     operands = [[_value(token) for token in mark.tokens if is_number(token)] for mark in marks]
     pinned |= {value for value in hidden_values(" ".join(steps)) if value <= 12}
-    pinned |= _overused(numerals, operands) & constants_of(problem.question + " " + " ".join(steps))
+    # 2 may always be a count that nothing tells: he and his date.
+    untold = constants_of(problem.question + " " + " ".join(steps)) | {2}
+    untold |= groups_with_one_more(problem.question, numerals)
+    pinned |= _overused(numerals, operands) & untold
     pinned |= _oversaid(numerals, operands) | _parts(numerals, problem.question)
     in_question = {n.value for n in numerals}
     free = [value for value in dict.fromkeys(n.value for n in numerals) if value not in pinned]
@@ -257,6 +274,12 @@ def _term_counts(marks: Iterable[Mark]) -> set[int]:
     return {count for count in counts if count > 2 and str(count) in divisors}
 
 
+def _terms_and_one_more(marks: Iterable[Mark]) -> set[int]:
+    """Return how many numbers are added up, and one more: an average of five is asked for where four are told."""
+    sums = {longest_sum(parse(mark.tokens, lambda i: ("c", 1))) for mark in marks}
+    return {count + more for count in sums if count > 2 for more in (0, 1)}
+
+
 def _value(token: str) -> Number:
     return tidy(Fraction(token.replace(",", "")))
 
@@ -309,10 +332,23 @@ def _refuse_hidden_relations(
     values = [n.value for n in numerals]
     if any(stated in _sums([v for v in values if v < stated]) for stated in idle):
         raise RefusedError("the question states a sum of its numbers")
+    if {n.value for n in numerals} & _weights(marks):
+        raise RefusedError("the question states a sum of its numbers")
     # "5 paintings ... 3 of the paintings": how they make up the whole is told in words.
     units = {stem(n.unit) for n in numerals if n.value in idle} - {""}
     if any(stem(n.unit) in units for n in numerals if n.value in leaves):
         raise RefusedError("the question states a number that the solution does not read")
+
+
+def _weights(marks: Sequence[Mark]) -> set[Number]:
+    """Return what divides a sum of products whose factors add up to it: the 9 of "9 votes: 4 for five, 5 for two"."""
+    products = [[_value(mark.tokens[0]), _value(mark.tokens[2])] for mark in marks if mark.tokens[1::2] == ("*",)]
+    if len(products) < 2:
+        return set()
+    results = {mark.result for mark in marks}
+    parts = [mark.tokens for mark in marks if mark.tokens[1::2] == ("/",)]
+    divisors = {_value(tokens[2]) for tokens in parts if _value(tokens[0]) in results}
+    return divisors & {sum(factors) for factors in zip(*products, strict=True)}
 
 
 def _sums(values: Sequence[Number]) -> set[Number]:
@@ -391,9 +427,12 @@ def _counts_divided_by(mark: Mark, counts: set[int]) -> set[int]:
 
 
 def _unlike(option: Node, unit: str, units: Sequence[frozenset[str]]) -> int:
-    """Return 1 if a number written with this unit is unlikely to be `option`, which counts something else."""
+    """Return 1 if a number written with this unit is unlikely to be `option`, which counts something else.
+
+    What "10 each day" counts is not said: it may be anything.
+    """
     mine = units[option[1]] if option[0] == "v" else frozenset()
-    return int(bool(unit) and unit not in mine)
+    return int(bool(unit) and unit not in mine and not any(map(ends_noun, mine)))
 
 
 def stem(unit: str) -> str:

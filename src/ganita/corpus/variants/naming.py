@@ -96,7 +96,7 @@ class Cast:
         for gender in self.genders:
             pool = _pool(gender)
             name = pool[int(rng.random() * len(pool))]
-            while name in used:
+            while any(name == other or _alike(name, other) for other in used):
                 name = pool[int(rng.random() * len(pool))]
             used.add(name)
             out.append(name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from ganita.corpus.families.expressions import Number
+from ganita.corpus.families.expressions import Number, tidy
 from ganita.corpus.variants.numerals import Numeral
 
 _HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
@@ -70,6 +70,31 @@ _TRIGGERS: tuple[tuple[str, tuple[Number, ...]], ...] = (
     (r"million", (1_000_000,)),
     (r"minute|hour", (120, 90)),
 )
+# Measures of one kind: between two of them a question may tell how the one converts into the other.
+_MEASURES = (
+    r"(?:kilometers?|km|centimeters?|cm|millimeters?|mm|meters?|inch(?:es)?|f(?:ee|oo)t|yards?|miles?)",
+    r"(?:pounds?|lbs?|ounces?|oz|kilograms?|kilos?|kg|grams?|tons?)",
+    r"(?:gallons?|quarts?|pints?|cups?|lit(?:er|re)s?|ml|milliliters?|(?:table|tea)spoons?|ounces?|oz|f(?:ee|oo)t)",
+)
+_NUMBER = r"(\d[\d,]*(?:\.\d+)?)\s*(?:fluid |cubic |square )?"
+_ONE = r"\b(?:1|an?|one|each|every|per)\s+(?:fluid |cubic |square |US )?"
+_MAKES = r"(?: of [a-z]+)? (?:is|equals?|=|has|contains|holds|weighs)\s(?:equal to |about |the same as )?"
+_TOLD_CONVERSIONS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        *(f"{_ONE}{kind}{_MAKES}{_NUMBER}{kind}\\b" for kind in _MEASURES),
+        *(f"{_NUMBER}{kind} (?:in|to|per|make|equal) {_ONE}{kind}\\b" for kind in _MEASURES),
+        r"\b(?:dime|nickel|quarter|dollar)s? (?:is|are|has|have|equals?)(?: equal to| worth| the same value as)?"
+        r" (\d+) (?:penn(?:y|ies)|cents|nickels|dimes|quarters)\b",
+        f"{_ONE}{_MEASURES[2]} of water weighs (?:about )?{_NUMBER}{_MEASURES[1]}\\b",
+    )
+)
+_SCALE = re.compile(r"\b(?:maps?|scale|models?|blueprint|drawing)\b", re.IGNORECASE)
+_WEEKDAY = re.compile(r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day")
+_NAMES = re.compile(r"[A-Z][a-z]+(?:, [A-Z][a-z]+)+,? and [A-Z][a-z]+")
+_GROUP = re.compile(
+    r"(?:of )?(?:his|her|their)?\s*(?:\w+ )?(?:friend|brother|sister|sibling|cousin|child|kid|classmate|guest)"
+)
 _RANKS = {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5}
 _RANK = re.compile(rf"\b({'|'.join(_RANKS)})\b(?! of\b| as\b)", re.IGNORECASE)
 _PEOPLE = re.compile(
@@ -104,20 +129,44 @@ def conversions(question: str) -> set[Number]:
     return confusable & constants_of(question)
 
 
+def told_conversions(question: str) -> set[Number]:
+    """Return the numbers of the conversions that a question tells: 2.2 in "1 kilogram is equal to 2.2 pounds".
+
+    Not of a map, where the length that stands for a length is free.
+    """
+    if _SCALE.search(question):
+        return set()
+    matches = (match for pattern in _TOLD_CONVERSIONS for match in pattern.finditer(question))
+    return {tidy(Fraction(match[1].replace(",", ""))) for match in matches}
+
+
+def days_of_a_week(question: str, steps: Sequence[str], numerals: Sequence[Numeral]) -> set[Number]:
+    """Return the counts of days where days of the week are told by name: between Monday and Saturday are four."""
+    named = set(_WEEKDAY.findall(question)) | set(_WEEKDAY.findall(" ".join(steps)))
+    return {n.value for n in numerals if n.unit in ("day", "days") and n.value < 7} if len(named) > 1 else set()
+
+
+def groups_with_one_more(question: str, numerals: Sequence[Numeral]) -> set[Number]:
+    """Return how many people are "she and 3 of her friends": a solution may read the 4 that nothing tells."""
+    return {n.value + 1 for n in numerals if n.value < 10 and _GROUP.match(question[n.end :].lstrip())}
+
+
 def listed(question: str, numerals: Sequence[Numeral], term_counts: Iterable[int]) -> set[Number]:
     """Return the small numbers that count what the question lists one by one, or what the solution adds up."""
     found: set[Number] = set()
     counts = set(term_counts)
     names = set(re.findall(r"(?<=[a-z,] )[A-Z][a-z]+", question)) | set(re.findall(r"[A-Z][a-z]+(?='s)", question))
     ranks = {_RANKS[rank.lower()] for rank in _RANK.findall(question)}
+    in_row = {group.count(",") - (", and" in group) + 2 for group in _NAMES.findall(question)}
     commas = question.count(", ") + question.count(" and ")
     for numeral in numerals:
         value = numeral.value
         if type(value) is not int or value > 10:
             continue
         after = question[numeral.end : numeral.end + 30].lower()
-        ranked = value in ranks or (bool(ranks) and value == max(ranks) + 1)
+        # The third of three, or "a fourth" that joins three.
+        ranked = value in ranks or (bool(ranks) and value in (max(ranks) + 1, max(ranks) - 1))
         several = len(names) >= value or commas + 1 >= value > 1
-        if value in counts or ranked or (several and _PEOPLE.search(" ".join(after.split()[:3]))):
+        if value in counts or value in in_row or ranked or (several and _PEOPLE.search(" ".join(after.split()[:3]))):
             found.add(value)
     return found

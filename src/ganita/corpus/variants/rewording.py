@@ -24,6 +24,7 @@ REWRITES_FILE = "rewrites.toml"
 MAX_REWRITES = 5  # of the question; every sentence of the solution has one chance besides
 WHOLE_SHARE = 0.5  # of the questions that can be put as a whole in another way, how many are
 STEP_SHARE = 0.4
+_DOLLARS = re.compile(r"\$|dollar")
 _CALL = re.compile(r"\b(words|digits)\(([^()]*)\)")
 _LAST_SENTENCE = re.compile(r"(?:^|(?<=[.!]\s))[^.!]*(?:\.\d[^.!]*)*\?$")
 _VOWEL = re.compile(r"[aeiou]|hour", re.IGNORECASE)
@@ -135,6 +136,8 @@ def _rewritten(text: str, rules: Sequence[Rule], rng: random.Random, most: int) 
         if places:
             match = places[int(rng.random() * len(places))]
             put = match.expand(rule.puts[int(rng.random() * len(rule.puts))])
+            if "dollar" in put and not _DOLLARS.search(text):
+                continue  # who pays in euros is not asked for dollars
             put = _CALL.sub(_called, put)
             text = text[: match.start()] + put + text[match.end() :]
     return text

@@ -30,8 +30,10 @@ _ARTICLE = re.compile(r"\b([Aa])n? (\$?)$")
 _KNOWN_FACT = re.compile(
     r"\bstandard (?:basketball|football|soccer|deck)|\bregulation\b|Great Pyramid|Everest|Eiffel|Empire State|equator"
     r"|speed of (?:light|sound)|Pacific|Atlantic|Statue of Liberty|Golden Gate|Niagara"
-    r"|(?:United States|US|American) flag|original (?:13|thirteen) colonies"
+    r"|(?:United States|US|American) flag|original (?:13|thirteen) colonies|[Ww]orld [Rr]ecord"
+    r"|Taipei 101|Burj Khalifa|Kilimanjaro"
 )
+_TOLD_PRICES = re.compile(r"\b(?:is|are|was|were) (?:[a-z]+ )?cheaper\b")
 _PROBES = (37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
 
 _COUNTED = 6
@@ -68,6 +70,8 @@ class Template:
         self.problem = problem
         if _KNOWN_FACT.search(problem.question):
             raise RefusedError("the question tells a fact of the world")
+        if _TOLD_PRICES.search(problem.question):
+            raise RefusedError("the question tells what is cheaper")
         graph = link(problem)
         self.graph = graph
         builder = _Builder(graph)
@@ -220,6 +224,12 @@ class _Builder:
                 raise RefusedError("a sentence shows another result than its mark")
             holes.append((first.start, first.end, ("v", shown), Form(commas=first.form.commas)))
         echo = self._echo(numerals, mark)
+        # "He has 3 left because 6 - 3 = 3" tells the result first, and a 3 that is read only looks like it.
+        reason = text.rfind(" because ")
+        result = next((index for index, each in own if each is mark), None)
+        for place, numeral in enumerate(numerals):
+            if result is not None and numeral.end <= reason and numeral.value == self.graph.values[result]:
+                echo[place] = ("v", result)
         for place, numeral in enumerate(numerals):
             if numeral.value in _DIVISORS and text[: numeral.start].rstrip(" $").endswith("/") and place not in echo:
                 continue  # the 100 of "(50/100)" is no result, even where a result is 100
@@ -253,7 +263,7 @@ class _Builder:
         upto = own[-1][0] + 1 if own else len(values)
         # What stands before a mark tells its operands, what stands after the last one its result.
         tiers = [mark.operands, operands, results] if mark is not None else [results, operands]
-        here: list[Node] = []
+        here = self._of_unit(numeral, [*results, *operands]) if mark is None else []
         for tier in tiers:
             here = here or self._distinct(node for node in tier if _value(node, values) == value)
         if len(here) == 1:
@@ -275,6 +285,12 @@ class _Builder:
         if value in self.allowed or (value <= 2 and numeral.form.words):
             return None
         raise RefusedError("a number of a sentence of unknown origin")
+
+    def _of_unit(self, numeral: Numeral, nodes: Sequence[Node]) -> list[Node]:
+        """Return what counts the same as a number that several have: "4 figs a meal for the next 4 meals"."""
+        same = self._distinct(node for node in nodes if _value(node, self.graph.values) == numeral.value)
+        alike = [node for node in same if node[0] == "v" and stem(numeral.unit) in self.units[node[1]]]
+        return alike if numeral.unit and len(same) > 1 and len(alike) == 1 else []
 
     def _faces(self) -> Iterator[Node]:
         for index, units in enumerate(self.graph.units):
