@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,22 @@ def test_stats(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     assert code == 0
     for figure in ("distinct word 4-grams", "steps", "pairs of families compose", "procedural"):
         assert figure in out
+
+
+def test_stats_say_which_graphs_of_human_problems_no_family_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bought = {"question": "A pen costs $2. What do 3 cost?", "solution": "<<2*3=6>>\n#### 6", "answer": "6"}
+    odd = {"question": "How many?", "solution": "<<7*8-30/5+11*13=193>>\n#### 193", "answer": "193"}
+    rows = [row | {"id": str(index)} for index, row in enumerate([bought, odd, odd])]
+    (tmp_path / "train").mkdir()
+    with gzip.open(tmp_path / "train" / "gsm8k_train.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    monkeypatch.setenv("GANITA_DATA", str(tmp_path))
+    code, out, _ = run(capsys, "stats", "plain", "--lacking", "1")
+    assert code == 0
+    assert "33% of 3 problems of gsm8k-train have the graph of a family" in " ".join(out.split())
+    assert out.rstrip().splitlines()[-1].split(maxsplit=1) == ["2", "((v0 * v1) + ((v2 * v3) - (v4 / v5)))"]
 
 
 def test_sources_of_generated_problems(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ def add_verbs(group: Any, verb: Any) -> None:
         "--against", default="", metavar="SET", help="a set to stand beside; default: gsm8k-train if at hand"
     )
     item.add_argument("--seed", type=int, default=0, help="another seed, another sample")
+    about_lacking = "list the N commonest operation graphs of that set which no family has: what to write next"
+    item.add_argument("--lacking", type=int, default=0, metavar="N", help=about_lacking)
 
 
 def sample(options: argparse.Namespace, reporter: Reporter) -> None:
@@ -148,12 +150,28 @@ def stats(options: argparse.Namespace, reporter: Reporter) -> None:
     if library.joints.pairs:
         columns["composed"] = measure(list(library.generate(SAMPLE, options.seed, "train", composed=1.0)))
     columns["procedural"] = measure(list(stream(SAMPLE, options.seed)))
-    if options.against or sets.at_hand(name):
-        columns[name] = measure(choose(sets.load_problems(name, reporter), SAMPLE, options.seed))
+    humans = list(sets.load_problems(name, reporter)) if options.against or sets.at_hand(name) else []
+    if humans:
+        columns[name] = measure(choose(humans, SAMPLE, options.seed))
     for row in columns["families"]:
         reporter.say(row)
         for column, figures in columns.items():
             reporter.say(f"    {column:<14} {figures[row]}")
+    if humans:
+        _say_coverage(library, humans, name, options.lacking, reporter)
+
+
+def _say_coverage(library: Library, humans: list[Problem], name: str, lacking: int, reporter: Reporter) -> None:
+    """Say what share of human problems has the operation graph of some family, and which graphs none has."""
+    from ganita.corpus.families.stats import count_graphs, one_of_each
+
+    theirs, ours = count_graphs(humans), count_graphs(one_of_each(library))
+    shared = sum(count for graph, count in theirs.items() if graph in ours)
+    reporter.say(
+        f"{shared / max(1, theirs.total()):.0%} of {theirs.total():,} problems of {name} have the graph of a family"
+    )
+    for graph, count in [item for item in theirs.most_common() if item[0] not in ours][:lacking]:
+        reporter.say(f"    {count:>4} {graph}")
 
 
 def _folder(name: str) -> Path:

@@ -6,9 +6,10 @@ import random
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ganita.corpus.document import MARK, Problem
+from ganita.corpus.families.library import Library
 from ganita.corpus.families.skeletons import marks_skeleton
 
 SAMPLE = 1_000
@@ -30,13 +31,26 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(_NUMBER.sub(" # ", text.lower()))
 
 
+def count_graphs(problems: Iterable[Problem]) -> Counter[str]:
+    """Return how many problems have which operation graph (skeletons.py); those without plain marks have none."""
+    return Counter(graph for problem in problems if (graph := marks_skeleton(_marks(problem))))
+
+
+def one_of_each(library: Library, draws: int = 2, seed: int = 0) -> Iterator[Problem]:
+    """Yield problems of every family: a graph depends a little on the numbers, since equal ones count as the same."""
+    for family in library.families:
+        rng = random.Random(f"{seed}/{family.id}")  # noqa: S311 - no secrets are made here
+        for index in range(draws):
+            yield family.problem(rng, "train", f"{family.id}/{index}")
+
+
 def measure(problems: Sequence[Problem]) -> dict[str, str]:
     """Return the figures of a sample of problems, as they are shown."""
     lengths = [len(words_of(problem.question)) for problem in problems]
     questions = [words_of(problem.question) for problem in problems]
     grams = {gram for words in questions for gram in zip(words, words[1:], words[2:], words[3:], strict=False)}
-    marks = [[mark for step in problem.steps for mark in MARK.findall(step)] for problem in problems]
-    graphs = Counter(graph for each in marks if (graph := marks_skeleton(each)))
+    marks = [_marks(problem) for problem in problems]
+    graphs = count_graphs(problems)
     answers = Counter(problem.answer for problem in problems)
     steps = Counter(len(each) for each in marks if each)
     numeric = sorted(
@@ -57,3 +71,7 @@ def measure(problems: Sequence[Problem]) -> dict[str, str]:
         if len(numeric) > 1
         else "-",
     }
+
+
+def _marks(problem: Problem) -> list[str]:
+    return [mark for step in problem.steps for mark in MARK.findall(step)]
