@@ -150,6 +150,22 @@ def _program(number: int, _: PublicSet) -> dict[str, Any]:
     }
 
 
+def _formula(number: int, entry: PublicSet) -> dict[str, Any]:
+    """Return a problem as MathQA, LILA or MAWPS have it: a formula, a program or an equation beside the question."""
+    question, _steps, answer = _problem(number + 400 + 50 * len(entry.id))
+    a, b, c = re.findall(r"\d+", question)
+    row = {"question": question, "answer": str(answer)}
+    form = (entry.hub or entry.local or Home("", "")).form
+    if form == "question-equation":
+        return row | {"code": f"x=({a}*{b})-{c}"}
+    row["question"] = re.sub(r"([.?])", r" \1", question.lower())  # as these two write them
+    if form == "question-calculation":
+        numbers = f"n0 = {a}.0\nn1 = {b}.0\nn2 = {c}.0"
+        return row | {"code": f"{numbers}\nt0 = n0 * n1\nanswer = t0 - n2\nprint(answer)"}
+    options = f"a ) {answer + 3} , b ) {answer} , c ) {answer + 1} , d ) {answer + 2} , e ) {answer + 7}"
+    return row | {"code": f"subtract(multiply({a}, {b}), {c})", "choices": options, "label": "b"}
+
+
 def _rationale(number: int, entry: PublicSet) -> dict[str, Any]:
     question = (
         f"Which of the {entry.id} numbers follows {number + 41} when {_NAMES[number % 8]} counts by {number + 2}?"
@@ -174,6 +190,9 @@ _INVENTED: dict[str, Callable[[int, PublicSet], dict[str, Any]]] = {
     "math": _math,
     "stackexchange": _stackexchange,
     "question-program": _program,
+    "question-formula": _formula,
+    "question-calculation": _formula,
+    "question-equation": _formula,
     "rationale": _rationale,
     "question-answer": _question_answer,
 }

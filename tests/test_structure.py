@@ -19,6 +19,7 @@ TOP = {
     "tune",
     "verify",
     "rejection",
+    "questions",
     "continuing",
     "benchmarking",
     "baselines",
