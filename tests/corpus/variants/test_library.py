@@ -178,6 +178,40 @@ def test_those_who_marry_are_grown_up() -> None:
     assert min(ages) >= 18
 
 
+def test_a_mother_stays_as_old_as_mothers_are() -> None:
+    given = problem(
+        "Six years ago a mother was three times as old as her daughter. She is 48 years old. How old was the girl?",
+        "The mother was 48 - 6 = <<48-6=42>>42 years old.",
+        "The daughter was 42 / 3 = <<42/3=14>>14 years old.",
+    )
+    made = list(Variants([given]).generate(40, 1))
+    assert len({variant.question for variant in made}) > 5
+    assert all(int(re.findall(r"is (\d+) years", variant.question)[0]) >= 36 for variant in made)
+
+
+def test_an_a_is_not_given_for_half_of_the_points() -> None:
+    given = problem(
+        "Ida's three quizzes give her an average score of 88%. For an A she needs 91% over all 4. What must she get?",
+        "She has 3 * 88 = <<3*88=264>>264 points.",
+        "She needs 4 * 91 = <<4*91=364>>364 points.",
+        "So the last quiz must give 364 - 264 = <<364-264=100>>100.",
+    )
+    made = list(Variants([given]).generate(40, 1))
+    assert made
+    assert all(int(number) >= 60 for variant in made for number in re.findall(r"(\d+)%", variant.question))
+
+
+def test_nobody_weighs_more_than_people_do() -> None:
+    given = problem(
+        "Ida weighs 110 pounds. Tom was 3.5 times as heavy, and he has lost 135 pounds. What does Tom weigh?",
+        "Tom weighed 110*3.5 = <<110*3.5=385>>385 pounds.",
+        "Now he weighs 385-135 = <<385-135=250>>250 pounds.",
+    )
+    made = list(Variants([given]).generate(40, 1))
+    assert len(made) > 5
+    assert all(int(re.findall(r">>(\d+)", variant.steps[0])[0]) <= 450 for variant in made)
+
+
 def test_nobody_is_younger_than_the_age_that_was_reached() -> None:
     given = problem(
         "Ida turned 21 when Ben turned 33. Ben is 48 years old now. How old is Ida?",

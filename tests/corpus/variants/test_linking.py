@@ -75,6 +75,18 @@ STATED = (
             ),
             "ambiguous",
         ),
+        (  # whether $3 is what a bun costs, or what the rolls of the step before came to
+            problem(
+                "Monday, Wednesday and Friday Ida has tea for $2.00.  Tuesday and Thursday a roll for $1.50.  "
+                "Saturday and Sunday a bun for $3.00.  How much money does she spend in 6 weeks?",
+                "The teas are 3 days * $2/day = $<<3*2=6>>6",
+                "The rolls are 2 days * $1.50/day = $<<2*1.5=3>>3",
+                "The buns are 2 days * $3/day = $<<2*3=6>>6",
+                "In a week that is $6 + $3 + $6 = $<<6+3+6=15>>15",
+                "In 6 weeks that is 6 weeks * $15/week = $<<6*15=90>>90",
+            ),
+            "ambiguous",
+        ),
         (
             problem(
                 "Of 9 judges, 4 give seven points and 5 give sixteen. What is the average?",

@@ -81,8 +81,17 @@ def most(value: Number, units: frozenset[str], text: str) -> Number | None:
 
 
 def least(value: Number, units: frozenset[str], text: str) -> Number:
-    """Return the smallest sensible number in these units: those who are grown up stay so where somebody marries."""
-    return _ADULT if value >= _ADULT and units & _AGES and _MARRIED.search(text) else 0
+    """Return the smallest sensible number in these units.
+
+    Those who are grown up stay so where somebody marries, parents keep most of their years, and who earns an A has
+    no 50 %.
+    """
+    if value >= _ADULT and units & _AGES:
+        if _MARRIED.search(text):
+            return _ADULT
+        if value >= _PARENT and _PARENTS.search(text):
+            return value - value // 4
+    return _PASSED if _PASSED <= value <= 100 and _MARKED.search(text) and _GRADED.search(text) else 0
 
 
 _ONLY = re.compile(r"\b[Oo]nly\b|\b(?:less|more|fewer) than (?:that|this)\b")
@@ -90,6 +99,13 @@ _TURNED = re.compile(r"\bturned $")
 _ADULT = 18
 _AGES = frozenset({"years", "year", ""})
 _MARRIED = re.compile(r"\b(?:marr(?:y|ied|ies|iage)|retired?)\b")
+_PARENT, _PASSED = 28, 60
+_PARENTS = re.compile(
+    r"(?=.*\b(?:age[sd]?|old|older|young(?:er)?|years ago)\b)"
+    r"(?=.*\b(?:[Mm]others?|[Ff]athers?|[Pp]arents?|[Mm]om|[Dd]ad|[Gg]rand\w+|sons?|daughters?|uncles?|aunts?)\b)",
+    re.DOTALL,
+)
+_MARKED = re.compile(r"\b(?:an A|grade of [AB]|[Aa] B|to pass)\b")
 _GRADED = re.compile(
     r"(?=.*\b(?:tests?|quiz(?:zes)?|exams?|grades?|assignments?)\b)"
     r"(?=.*\b(?:scores?d?|average[ds]?|marks|grade is|(?:got|gets?|earns?|received) an? \d+)\b)",
@@ -111,6 +127,7 @@ _BOUNDS: tuple[tuple[frozenset[str], int, str], ...] = (
     (frozenset({"degrees"}), 180, r""),
     (frozenset({"inches", "inch"}), 80, r"inches tall"),
     (frozenset({"feet", "foot"}), 7, r"(?:feet|foot) tall"),
+    (frozenset({"pounds", "pound", "lbs"}), 450, r"\b[A-Z][a-z]+ weigh(?:s|ed) (?:only )?\d+"),
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -387,7 +387,8 @@ def _read(
         size *= len(options)
     if size > MAX_READINGS:
         raise RefusedError("too many readings")
-    unlike = [[_unlike(option, unit, units) for option in row] for row, unit in zip(choices, asked, strict=True)]
+    told = {value: frozenset(stem(n.unit) for n in numerals if n.value == value) for value in constants[0]}
+    unlike = [[_unlike(option, unit, units, told) for option in row] for row, unit in zip(choices, asked, strict=True)]
     best: dict[tuple[Number, ...], tuple[Node, ...]] = {}
     least = (10**9, 0)
     for picks in itertools.product(*(range(len(row)) for row in choices)):
@@ -426,12 +427,14 @@ def _counts_divided_by(mark: Mark, counts: set[int]) -> set[int]:
     }
 
 
-def _unlike(option: Node, unit: str, units: Sequence[frozenset[str]]) -> int:
+def _unlike(option: Node, unit: str, units: Sequence[frozenset[str]], told: Mapping[Number, frozenset[str]]) -> int:
     """Return 1 if a number written with this unit is unlikely to be `option`, which counts something else.
 
-    What "10 each day" counts is not said: it may be anything.
+    What "10 each day" counts is not said: it may be anything. `told` has what the fixed numbers of the question count.
     """
-    mine = units[option[1]] if option[0] == "v" else frozenset()
+    mine = (
+        units[option[1]] if option[0] == "v" else told.get(option[1], frozenset()) if option[0] == "c" else frozenset()
+    )
     return int(bool(unit) and unit not in mine and not any(map(ends_noun, mine)))
 
 
