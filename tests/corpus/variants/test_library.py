@@ -140,6 +140,16 @@ def test_what_is_only_so_many_stays_fewer_than_a_number_that_does_not_change() -
     assert max(few) < 6
 
 
+def test_nobody_walks_faster_than_people_walk() -> None:
+    given = problem(
+        "Ida hiked 18 miles with a 35-pound pack. She hiked for 6 hours. What was her pace in miles per hour?",
+        "Her pace was 18/6 = <<18/6=3>>3 mph.",
+    )
+    paces = {int(variant.answer) for variant in Variants([given]).generate(40, 1)}
+    assert paces
+    assert max(paces) <= 5
+
+
 @pytest.mark.parametrize(
     ("question", "most"),
     [

@@ -87,6 +87,23 @@ STATED = (
             ),
             "ambiguous",
         ),
+        (  # with other sides the top would have another area
+            problem(
+                "The sides of a box measure 9 by 6 inches and 7 by 6 inches, the top 63 square inches. How much is it?",
+                "The sides have 9*6 = <<9*6=54>>54 and 7*6 = <<7*6=42>>42 square inches.",
+                "In all 54+42+63 = <<54+42+63=159>>159.",
+            ),
+            "states a product",
+        ),
+        (  # the one that is left follows from the others
+            problem(
+                "A plum cake and a nut cake have 14 slices each. All eat the same. There is one slice left of the plum"
+                " cake and 5 slices of the nut cake. How many slices of the nut cake did each of the other three eat?",
+                "They ate 14-5 = <<14-5=9>>9 slices.",
+                "Each ate 9/3 = <<9/3=3>>3 slices.",
+            ),
+            "does not read",
+        ),
         (
             problem(
                 "Of 9 judges, 4 give seven points and 5 give sixteen. What is the average?",
@@ -119,6 +136,17 @@ def test_the_hundred_of_a_percentage_is_no_result() -> None:
     )
     assert graph.marks[2].tree[1][2] == ("c", 100)
     assert graph.marks[2].tree[2] == ("v", len(graph.leaves) + 1)
+
+
+def test_equal_operands_are_told_apart_by_what_is_written_after_them() -> None:
+    graph = link(
+        problem(
+            "Ida walks dogs on 2 days a week, 4 hours a day, for 8 weeks. How many hours is that?",
+            "It is 2*4 hours = <<2*4=8>>8 hours a week.",
+            "In all 8 hours/week * 8 weeks = <<8*8=64>>64 hours.",
+        )
+    )
+    assert graph.marks[1].operands == (("v", len(graph.leaves)), ("v", graph.leaves.index(8)))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +243,23 @@ def test_the_hundred_of_a_percentage_is_no_result() -> None:
                 "In all 26+14+9 = <<26+14+9=49>>49.",
             ),
             (13, 9, 7),
+        ),
+        (  # what concrete weighs is not up to the builder
+            problem(
+                "A slab has 40 cubic feet. Concrete has a density of 150 pounds per cubic foot. What do 3 slabs weigh?",
+                "A slab weighs 40*150 = <<40*150=6000>>6000 pounds.",
+                "In all 6000*3 = <<6000*3=18000>>18000.",
+            ),
+            (40, 3),
+        ),
+        (  # the female is one of two
+            problem(
+                "Ida buys 2 dogs for $90 each. The female has 5 puppies, sold for $60 each. What is her profit?",
+                "The dogs cost 2*90 = $<<2*90=180>>180.",
+                "The puppies bring 5*60 = $<<5*60=300>>300.",
+                "That leaves 300-180 = $<<300-180=120>>120.",
+            ),
+            (90, 5, 60),
         ),
         (  # she and 4 friends are five, and a box has 5 pies
             problem(

@@ -42,6 +42,7 @@ def test_numerals_of_a_text(text: str, values: list[Fraction | int]) -> None:
         ("she is in grade 5 now", True),
         ("from 9 am on", True),
         ("1 cake", True),
+        ("wins by a 2 point conversion", True),
         ("pays with a $20 bill", True),
         ("pays $20 for it", False),
         ("scores of 10-15", True),

@@ -81,6 +81,7 @@ def test_what_a_teacher_would_also_say(question: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("question", "unwanted"),
     [
+        ("Ann drinks 1/2 times as much tea as Tom. How much is it?", r"1/twice"),
         ("Ann got a $5 bill. How much is left?", r"5 dollars bill"),
         ("A bed is 6 x 5 feet. How large is it?", r"x five"),
         ("Ann has a crab bucket and two buckets. How many buckets are there?", r"pail"),

@@ -17,8 +17,8 @@ _LISTED = (
 )
 # Conversions that nobody may change: the number, and what comes after it.
 _CONVERSIONS = {
-    2: r"pints|cups|weeks a|halves|wheels|legs|eyes|hands|feet\b|arms|weekend|wings|shoes|socks|ears",
-    3: r"feet|foot|wheels|teaspoons|angles|strikes|musketeers|outs|-?point|wheeler",
+    2: r"pints|cups|semesters|weeks a|halves|wheels|legs|eyes|hands|feet\b|arms|weekend|wings|shoes|socks|ears",
+    3: r"trimesters|feet|foot|wheels|teaspoons|angles|strikes|musketeers|outs|-?point|wheeler",
     4: r"quarters|weeks|quarts|cups|wheels|legs|seasons|sides|walls|tires|corners|-?leaf|wheeled|people for",
     5: r"week|school|work|nickel|business|fingers|-?cent|toes|cents",
     6: r"legs|-?pack|sides|faces|-?sided",
@@ -75,7 +75,7 @@ _SCALE_AFTER = re.compile(
 )
 _KIND_AFTER = re.compile(
     r"[- ]?(?:dollar |€ )?(?:bills?|notes?|coins?)\b|€ bills?|(?:,| and|, and) (?:\d+|[a-z]+) \$\d+ bills?"
-    r"|\s*(?:cents? coins?|pointers?\b)"
+    r"|\s*(?:cents? coins?|pointers?\b|points? (?:conversion|shot|basket|touchdown))"
     r"|-(?:cent|point|pointers?|sided|pack|way|wheel|star|legged|digit|person|piece|story|stroke|by)",
     re.IGNORECASE,
 )

@@ -42,6 +42,8 @@ COMPARES = re.compile(
     r"|\bmost\b|\bleast\b|winner|cheaper|compare|enough|afford|if .* (?:exceed|more than|less than)",
     re.IGNORECASE,
 )
+_AREA = re.compile(r"\b(?:square|cubic|area|volume)\b")
+_LEFT = re.compile(r"(?: \w+){1,4} (?:left|remain\w*)\b")
 _AVERAGE = re.compile(r"\baverage\b|\bmean\b")
 _IDLE_MARK = re.compile(r"<<\s*\$?[\d.,]+\s*%?(?:\s*=\s*\$?[\d.,]+%?)?\s*>>")  # calculates nothing: <<20=20>>
 _PROBES = (3, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
@@ -112,7 +114,7 @@ def link(problem: Problem) -> Graph:
     leaves = _used(free, operands, numerals)
     if not leaves:
         raise RefusedError("no number of the question can vary")
-    _refuse_hidden_relations(numerals, leaves, marks, operands)
+    _refuse_hidden_relations(problem.question, numerals, leaves, marks, operands)
     stated = in_question - set(leaves) | hidden_values(problem.question)
     allowed = constants_of(problem.question + " " + " ".join(steps))
     units = tuple(frozenset(n.unit for n in numerals if n.value == leaf) for leaf in leaves)
@@ -319,6 +321,7 @@ def _derived(index: int, value: Number, numerals: Sequence[Numeral]) -> list[Nod
 
 
 def _refuse_hidden_relations(
+    question: str,
     numerals: Sequence[Numeral],
     leaves: Sequence[Number],
     marks: Sequence[Mark],
@@ -334,8 +337,12 @@ def _refuse_hidden_relations(
         raise RefusedError("the question states a sum of its numbers")
     if {n.value for n in numerals} & _weights(marks):
         raise RefusedError("the question states a sum of its numbers")
+    # "The sides measure 8 by 5 inches, the top 40 square inches": it would have to change with both.
+    if _AREA.search(question) and any(a * b in values for a, b in itertools.combinations(set(values) - {1}, 2)):
+        raise RefusedError("the question states a product of its numbers")
     # "5 paintings ... 3 of the paintings": how they make up the whole is told in words.
-    units = {stem(n.unit) for n in numerals if n.value in idle} - {""}
+    left = {n.value for n in numerals if n.value == 1 and _LEFT.match(question, n.end)} - read
+    units = {stem(n.unit) for n in numerals if n.value in idle | left} - {""}
     if any(stem(n.unit) in units for n in numerals if n.value in leaves):
         raise RefusedError("the question states a number that the solution does not read")
 
@@ -444,11 +451,18 @@ def stem(unit: str) -> str:
 
 
 def _operand_units(marks: Sequence[Mark], steps: Sequence[str]) -> Iterator[str]:
-    """Yield for every operand what it counts where the sentence before the mark writes it."""
+    """Yield for every operand what it counts where the sentence before the mark writes it.
+
+    Of equal numbers the last to be written are the operands, in their order: "6 hours/week * 6 weeks = <<6*6=36>>".
+    """
     for mark in marks:
         text = _without_marks(steps[mark.step][: mark.start])
-        written = {numeral.value: stem(numeral.unit) for numeral in scan(text, pins=False)}
-        yield from (written.get(_value(token), "") for token in mark.tokens if is_number(token))
+        values = [_value(token) for token in mark.tokens if is_number(token)]
+        written: dict[Number, list[str]] = {}
+        for numeral in scan(text, pins=False):
+            written.setdefault(numeral.value, []).append(stem(numeral.unit))
+        left = {value: units[-values.count(value) :] for value, units in written.items() if value in values}
+        yield from (left[value].pop(0) if left.get(value) else "" for value in values)
 
 
 def result_units(marks: Sequence[Mark], steps: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ _HIDDEN: tuple[tuple[str, tuple[Number, ...]], ...] = (
     (r"\btenths?\b", (10,)),
     (r"\bdozens?\b", (12,)),
     (r"\bscore of\b", (20,)),
+    (r"\bthe (?:fe)?male\b|\bthe other one\b|\beach other\b", (2,)),
     (r"\bweekends?\b|\bround[- ]trips?\b|\beach way\b|back and forth", (2,)),
     (r"\b(?:weekdays?|school days?|workdays?|Monday.{1,30}Friday)\b", (5,)),
     (r"\bthird of|two[- ]thirds|one[- ]third", (3, 2)),
@@ -87,6 +88,7 @@ _TOLD_CONVERSIONS = tuple(
         r"\b(?:dime|nickel|quarter|dollar)s? (?:is|are|has|have|equals?)(?: equal to| worth| the same value as)?"
         r" (\d+) (?:penn(?:y|ies)|cents|nickels|dimes|quarters)\b",
         f"{_ONE}{_MEASURES[2]} of water weighs (?:about )?{_NUMBER}{_MEASURES[1]}\\b",
+        r"\bdensity (?:of|is) (?:about )?(\d[\d,]*(?:\.\d+)?)",
     )
 )
 _SCALE = re.compile(r"\b(?:maps?|scale|models?|blueprint|drawing)\b", re.IGNORECASE)
