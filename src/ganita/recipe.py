@@ -60,6 +60,7 @@ class Source:
     min_score: float = option(0.0, "least quality score of a row, where the set has one; 0: the set's own threshold")
     min_steps: int = option(0, "keep worked problems of at least this many steps")
     max_steps: int = option(0, "keep worked problems of at most this many steps; 0: any number")
+    sound: bool = option(False, "leave out worked problems that were read and found faulty (docs/sets.md)")
     weight: float = option(1.0, "share of pretraining tokens (padding not counted), relative to the others; 0: none")
     finetune_weight: float = option(0.0, "share of fine-tuning tokens (problems only); 0: none")
     max_epochs: float = option(0.0, "most passes over the source (each form of it) in a training stage; 0: no limit")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganita.corpus.document import Document, Problem, equations
+from ganita.corpus.faulty import fault_of
 from ganita.corpus.reading.forms import FORMS, as_text, kind_of, needed, to_document
 from ganita.corpus.reading.languages import LANGUAGES, content_of, suffix_of
 from ganita.corpus.reading.latex import project_roots, read_project
@@ -75,6 +76,8 @@ def documents_of(source: Source, seed: int, file: Path | None = None) -> Iterato
         items = _set(source, file) if source.set else _path(source, file)
     if source.topics and source.variants:
         items = _on_topic(items, find_topic(source.topics))
+    if source.sound:
+        items = _sound(items)
     if source.min_steps or source.max_steps:
         items = _with_steps(items, source)
     if source.kind == "text":
@@ -127,6 +130,8 @@ def _check_kind(source: Source, opened: Opened) -> None:
         raise GanitaError(f"source {name!r} holds running text, not worked problems: leave out kind = 'problem'")
     if opened.kind == "text" and (source.min_steps or source.max_steps):
         raise GanitaError(f"source {name!r} holds running text, without steps: leave out min_steps and max_steps")
+    if opened.kind == "text" and source.sound:
+        raise GanitaError(f"source {name!r} holds running text, not worked problems: leave out sound")
     if opened.kind == "text" and source.topics:
         raise GanitaError(f"source {name!r} holds running text, not worked problems: leave out topics")
     if source.max_steps and source.max_steps < source.min_steps:
@@ -313,6 +318,15 @@ def _with_steps(items: Iterable[Item], source: Source) -> Iterator[Item]:
                 yield Skipped(item.id, 0, "steps", f"{num_steps}")
                 continue
         yield item
+
+
+def _sound(items: Iterable[Item]) -> Iterator[Item]:
+    """Leave out worked problems that were read and found faulty."""
+    for item in items:
+        if isinstance(item, Problem) and (fault := fault_of(item)):
+            yield Skipped(item.id, 0, "faulty", fault)
+        else:
+            yield item
 
 
 def _take(items: Iterable[Item], limit: int) -> Iterator[Item]:

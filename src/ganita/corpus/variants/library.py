@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ganita.arithmetic import calculate, parse_number
 from ganita.corpus.clean import normalise_problem, split_key
 from ganita.corpus.document import MARK, Problem
+from ganita.corpus.faulty import fault_of
 from ganita.corpus.hashes import hash64
 from ganita.corpus.variants.asking import other_questions
 from ganita.corpus.variants.distracting import distracted
@@ -42,6 +43,9 @@ class Variants:
         self.asked: list[tuple[Template, str]] = []  # problems that ask for another quantity, with their origin
         for problem in problems:
             # The hash that decides between training and validation, taken as the corpus stage takes it.
+            if fault := fault_of(problem, varied=True):
+                self.refused[f"read and found faulty: {fault}"] += 1
+                continue
             normal = normalise_problem(problem)
             origin = f"{hash64(split_key(normal)):016x}"
             try:
