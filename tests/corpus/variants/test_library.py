@@ -150,6 +150,19 @@ def test_nobody_walks_faster_than_people_walk() -> None:
     assert max(paces) <= 5
 
 
+def test_less_round_numbers_are_looked_for_where_round_ones_do_not_fit() -> None:
+    given = problem(
+        "Ida has 20 plums. She gives half of them to Ben and half of the rest to Tom. How many are left?",
+        "She gives Ben 20/2 = <<20/2=10>>10 plums.",
+        "So 20-10 = <<20-10=10>>10 are left.",
+        "She gives Tom 10/2 = <<10/2=5>>5 plums.",
+        "So 10-5 = <<10-5=5>>5 are left.",
+    )
+    plums = {int(re.findall(r"has (\d+)", variant.question)[0]) for variant in Variants([given]).generate(40, 1)}
+    assert any(number % 5 for number in plums)
+    assert all(number % 4 == 0 for number in plums)
+
+
 @pytest.mark.parametrize(
     ("question", "most"),
     [

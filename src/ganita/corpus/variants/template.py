@@ -145,12 +145,15 @@ def _relations(step: str) -> list[bool]:
 
 
 def _search(graph: Graph, shown: Sequence[Node], units: Sequence[str]) -> Search:
-    """Return a search that finds enough; leaves that leave no room for others are held fast, as few as can be."""
+    """Return a search that finds enough; leaves that leave no room for others are held fast, as few as can be.
+
+    Numbers that are as round as the original's are looked for first.
+    """
     leaves = range(len(graph.leaves))
-    for num_held in range(min(3, len(leaves))):
+    for fine, num_held in itertools.product((False, True), range(min(3, len(leaves)))):
         best: tuple[int, Search] | None = None
         for held in itertools.combinations(leaves, num_held):
-            search = Search(graph, shown, units, held)
+            search = Search(graph, shown, units, held, fine=fine)
             found = search.count()
             if found >= MIN_DRAWS and (best is None or found > best[0]):
                 best = found, search
