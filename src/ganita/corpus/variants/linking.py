@@ -439,9 +439,7 @@ def _unlike(option: Node, unit: str, units: Sequence[frozenset[str]], told: Mapp
 
     What "10 each day" counts is not said: it may be anything. `told` has what the fixed numbers of the question count.
     """
-    mine = (
-        units[option[1]] if option[0] == "v" else told.get(option[1], frozenset()) if option[0] == "c" else frozenset()
-    )
+    mine = units[option[1]] if option[0] == "v" else told.get(option[1], frozenset())
     return int(bool(unit) and unit not in mine and not any(map(ends_noun, mine)))
 
 
